@@ -1,0 +1,1 @@
+"""Where raw sentence pairs come from, one file per kind of source."""

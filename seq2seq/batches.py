@@ -1,0 +1,164 @@
+"""Batches: pairs of like length together, filled by a budget of padded target pieces.
+
+An epoch is a permutation of the pairs cut into chunks; a chunk is sorted by length, cut into
+batches, and the batches shuffled. Every draw depends on (seed, epoch, chunk) alone, so a run
+finds its place again without going through what lies before it.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Sequence
+from typing import NamedTuple
+
+import numpy as np
+import torch
+from torch import Tensor
+
+from seq2seq.corpus import Split
+from seq2seq.settings.training import SubwordSamplingSettings
+from seq2seq.tokenizer import BOS, EOS, PAD, Tokenizer
+
+CHUNK_PAIRS = 100_000
+
+
+class Batch(NamedTuple):
+    """B pairs, padded with PAD at the end."""
+
+    source: Tensor          # (B, S)  x_1..x_N, EOS last
+    source_lengths: Tensor  # (B,)    N, EOS counted
+    target_in: Tensor       # (B, T)  BOS, y_1..y_M
+    target_out: Tensor      # (B, T)  y_1..y_M, EOS
+    target_lengths: Tensor  # (B,)    M + 1
+    rows: Tensor            # (B,)    line numbers in the split, from 0
+
+    def to(self, device: torch.device | str) -> Batch:
+        return Batch(*(tensor.to(device, non_blocking=True) for tensor in self))
+
+    @property
+    def pieces(self) -> int:
+        """Target pieces without padding (EOS counted): what the loss is divided by."""
+        return int(self.target_lengths.sum())
+
+
+def make_batch(source: Sequence[Sequence[int] | np.ndarray], target: Sequence[Sequence[int] | np.ndarray],
+               rows: Sequence[int] | np.ndarray) -> Batch:
+    """Pads piece ids (without BOS and EOS) to one Batch."""
+    source_lengths = torch.tensor([len(ids) + 1 for ids in source])
+    target_lengths = torch.tensor([len(ids) + 1 for ids in target])
+    return Batch(
+        source=_pad(source, int(source_lengths.max()), last=EOS),
+        source_lengths=source_lengths,
+        target_in=_pad(target, int(target_lengths.max()), first=BOS),
+        target_out=_pad(target, int(target_lengths.max()), last=EOS),
+        target_lengths=target_lengths,
+        rows=torch.as_tensor(np.asarray(rows, dtype=np.int64)),
+    )
+
+
+def pad_source(source: Sequence[Sequence[int]]) -> tuple[Tensor, Tensor]:
+    """(B, S) padded source ids with EOS, and (B,) their lengths: what search needs of a batch."""
+    lengths = torch.tensor([len(ids) + 1 for ids in source])
+    return _pad(source, int(lengths.max()), last=EOS), lengths
+
+
+def _pad(sequences: Sequence[Sequence[int] | np.ndarray], width: int, first: int | None = None,
+         last: int | None = None) -> Tensor:
+    table = np.full((len(sequences), width), PAD, dtype=np.int64)
+    start = 0 if first is None else 1
+    for row, ids in zip(table, sequences, strict=True):
+        if first is not None:
+            row[0] = first
+        row[start : start + len(ids)] = ids
+        if last is not None:
+            row[start + len(ids)] = last
+    return torch.from_numpy(table)
+
+
+def plan_batches(source_lengths: np.ndarray, target_lengths: np.ndarray, budget: int,
+                 generator: np.random.Generator) -> list[np.ndarray]:
+    """Cuts pairs into batches of at most `budget` padded pieces on either side, in random order.
+
+    Returns index arrays into the given lengths (pieces with EOS). A pair longer than the budget
+    makes a batch of its own.
+    """
+    # Random noise below one piece breaks ties, so pairs of one length meet new neighbours.
+    noise = generator.random(len(target_lengths))
+    order = np.lexsort((source_lengths + noise, target_lengths))
+    batches, start = [], 0
+    widest = 0
+    for place, row in enumerate(order):
+        longest = max(widest, int(source_lengths[row]), int(target_lengths[row]))
+        if place > start and longest * (place - start + 1) > budget:
+            batches.append(order[start:place])
+            start, longest = place, max(int(source_lengths[row]), int(target_lengths[row]))
+        widest = longest
+    if start < len(order):
+        batches.append(order[start:])
+    return [batches[i] for i in generator.permutation(len(batches))]
+
+
+class TrainingBatches:
+    """The endless, reproducible sequence of training batches of one split."""
+
+    def __init__(self, split: Split, *, budget: int, max_pieces: int, seed: int,
+                 tokenizers: tuple[Tokenizer, Tokenizer] | None = None,
+                 sampling: SubwordSamplingSettings | None = None, chunk_pairs: int = CHUNK_PAIRS) -> None:
+        self._split, self._budget, self._seed, self._chunk_pairs = split, budget, seed, chunk_pairs
+        self._max_pieces = max_pieces
+        self._tokenizers, self._sampling = tokenizers, sampling or SubwordSamplingSettings()
+        fits = (split.source_lengths < max_pieces) & (split.target_lengths < max_pieces)
+        self.rows = np.flatnonzero(fits)
+        self.left_out = len(split) - len(self.rows)
+
+    @property
+    def chunks(self) -> int:
+        """Chunks in an epoch."""
+        return max(1, -(-len(self.rows) // self._chunk_pairs))
+
+    def chunk(self, epoch: int, chunk: int) -> list[Batch]:
+        """The batches of one chunk of one epoch, in training order."""
+        rows = self._chunk_rows(epoch, chunk)
+        source, target = self._segment(rows, epoch, chunk)
+        generator = np.random.default_rng([self._seed, epoch, chunk, 1])
+        lengths = [np.asarray([len(ids) + 1 for ids in side]) for side in (source, target)]
+        plan = plan_batches(*lengths, budget=self._budget, generator=generator)
+        return [make_batch([source[i] for i in part], [target[i] for i in part], rows[part]) for part in plan]
+
+    def _chunk_rows(self, epoch: int, chunk: int) -> np.ndarray:
+        order = np.random.default_rng([self._seed, epoch, 0]).permutation(self.rows)
+        # Sorted again inside the chunk: reads the memory map forwards. The plan shuffles anyway.
+        return np.sort(order[chunk * self._chunk_pairs : (chunk + 1) * self._chunk_pairs])
+
+    def _segment(self, rows: np.ndarray, epoch: int, chunk: int) -> tuple[list, list]:
+        source, target = self._split.ids(rows)
+        alphas = (self._sampling.source, self._sampling.target)
+        if not any(alphas):
+            return source, target
+        assert self._tokenizers is not None, "subword sampling needs the tokenizers"
+        text = self._split.text(rows)
+        seed = int(np.random.default_rng([self._seed, epoch, chunk, 2]).integers(2**31))
+        sides: list[list] = [source, target]
+        for side, alpha in enumerate(alphas):
+            if alpha:
+                # The drawn pieces may be too many for memory set aside by max_pieces: keep the usual ones then.
+                drawn = self._tokenizers[side].sample(text[side], alpha, seed + side)
+                sides[side] = [new if len(new) < self._max_pieces else old
+                               for new, old in zip(drawn, sides[side], strict=True)]
+        return sides[0], sides[1]
+
+
+def valid_batches(split: Split, budget: int) -> Iterator[Batch]:
+    """Every pair of a split once, in batches of like length; `rows` tells where each belongs."""
+    order = np.lexsort((split.source_lengths, split.target_lengths))
+    start = 0
+    while start < len(order):
+        stop = start + 1
+        while stop < len(order):
+            longest = max(split.source_lengths[order[start : stop + 1]].max(),
+                          split.target_lengths[order[start : stop + 1]].max()) + 1
+            if longest * (stop + 1 - start) > budget:
+                break
+            stop += 1
+        rows = order[start:stop]
+        yield make_batch(*split.ids(rows), rows)
+        start = stop

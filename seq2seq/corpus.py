@@ -1,0 +1,141 @@
+"""The packed corpus: a folder that data_prep writes once and training maps into memory.
+
+    manifest.json                    format version, languages, counts, hashes, cleaning report
+    tokenizer.model                  one SentencePiece model for both sides, or
+    tokenizer.source.model, tokenizer.target.model      one for each
+    train/ valid/ test/              Arrow folders written by `datasets`
+
+Columns: `source`, `target` (text), `source_ids`, `target_ids` (piece ids without BOS and EOS).
+"""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Sequence
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+
+from seq2seq.errors import CorpusError
+from seq2seq.tokenizer import Tokenizer
+
+FORMAT_VERSION = 1
+MANIFEST = "manifest.json"
+SPLITS = ("train", "valid", "test")
+JOINT = "tokenizer.model"
+SEPARATE = ("tokenizer.source.model", "tokenizer.target.model")
+
+
+class PackedCorpus:
+    """A packed corpus folder, opened for reading."""
+
+    def __init__(self, folder: Path, manifest: dict[str, Any]) -> None:
+        self.folder = folder
+        self.manifest = manifest
+        self.languages: tuple[str, str] = tuple(manifest["languages"])  # type: ignore[assignment]
+
+    @classmethod
+    def open(cls, folder: str | Path) -> PackedCorpus:
+        """Raises CorpusError when `folder` is no packed corpus of this format."""
+        folder = Path(folder)
+        path = folder / MANIFEST
+        if not path.is_file():
+            raise CorpusError(
+                f"{folder} is not a packed corpus (no {MANIFEST}). Make one with: python -m data_prep name={folder.name}"
+            )
+        try:
+            manifest = json.loads(path.read_text(encoding="utf-8"))
+            version = manifest["format_version"]
+        except (ValueError, KeyError, TypeError):
+            raise CorpusError(f"{path} is damaged. Prepare the corpus again with python -m data_prep.") from None
+        if version != FORMAT_VERSION:
+            raise CorpusError(
+                f"{folder} has corpus format {version}; this version reads format {FORMAT_VERSION}. "
+                "Prepare the corpus again with python -m data_prep."
+            )
+        return cls(folder, manifest)
+
+    @property
+    def hash(self) -> str:
+        """Identifies the packed data: changes whenever a sentence or the tokenizer does."""
+        return self.manifest["hash"]
+
+    def tokenizers(self) -> tuple[Tokenizer, Tokenizer]:
+        """The source and the target tokenizer; the same object when the vocabulary is joint."""
+        if (self.folder / JOINT).is_file():
+            joint = Tokenizer.load(self.folder / JOINT)
+            return joint, joint
+        source, target = (Tokenizer.load(self.folder / name) for name in SEPARATE)
+        return source, target
+
+    def split(self, name: str) -> Split:
+        folder = self.folder / name
+        if not folder.is_dir():
+            there = [split for split in SPLITS if (self.folder / split).is_dir()]
+            raise CorpusError(f"{self.folder} has no split {name!r}; it has: {', '.join(there)}.")
+        return Split(folder)
+
+
+class Split:
+    """One split, memory-mapped: nothing is copied before it is asked for."""
+
+    def __init__(self, folder: Path) -> None:
+        import datasets  # slow to import: only training and evaluation of a split need it
+
+        try:
+            self._data = datasets.load_from_disk(str(folder)).with_format("arrow")
+            table = self._data.data.table
+            self._ids = tuple(_Ids(table.column(name)) for name in ("source_ids", "target_ids"))
+        except Exception as error:
+            cause = str(error).splitlines()[0] if str(error) else type(error).__name__
+            raise CorpusError(f"{folder} cannot be read ({cause}). Prepare the corpus again with python -m data_prep.") from None
+        self._table = table
+
+    def __len__(self) -> int:
+        return self._table.num_rows
+
+    @property
+    def source_lengths(self) -> np.ndarray:
+        """(pairs,) pieces of every source side, without BOS and EOS."""
+        return self._ids[0].lengths
+
+    @property
+    def target_lengths(self) -> np.ndarray:
+        """(pairs,) pieces of every target side, without BOS and EOS."""
+        return self._ids[1].lengths
+
+    def ids(self, rows: Sequence[int] | np.ndarray) -> tuple[list[np.ndarray], list[np.ndarray]]:
+        """The piece ids of both sides of the given rows."""
+        source, target = self._ids
+        return [source[row] for row in rows], [target[row] for row in rows]
+
+    def text(self, rows: Sequence[int] | np.ndarray | None = None) -> tuple[list[str], list[str]]:
+        """The text of both sides of the given rows, or of all."""
+        table = self._table.select(["source", "target"])
+        if rows is not None:
+            table = table.take(np.asarray(rows, dtype=np.int64))
+        return table.column("source").to_pylist(), table.column("target").to_pylist()
+
+
+class _Ids:
+    """Random access to a chunked Arrow list column through its offsets, without making Python lists."""
+
+    def __init__(self, column: Any) -> None:
+        self._values: list[np.ndarray] = []
+        self._offsets: list[np.ndarray] = []
+        starts, lengths = [0], []
+        for chunk in column.chunks:
+            offsets = chunk.offsets.to_numpy()
+            self._offsets.append(offsets)
+            self._values.append(chunk.values.to_numpy(zero_copy_only=True))
+            lengths.append(np.diff(offsets))
+            starts.append(starts[-1] + len(chunk))
+        self._starts = np.asarray(starts)
+        self.lengths = np.concatenate(lengths) if lengths else np.zeros(0, dtype=np.int32)
+
+    def __getitem__(self, row: int) -> np.ndarray:
+        chunk = int(np.searchsorted(self._starts, row, side="right")) - 1
+        place = row - self._starts[chunk]
+        first, last = self._offsets[chunk][place], self._offsets[chunk][place + 1]
+        return self._values[chunk][first:last]

@@ -1,0 +1,163 @@
+"""Settings of the network: cell, context, attention, feed, sizes. The equations are in seq2seq/models."""
+
+from __future__ import annotations
+
+import dataclasses
+import enum
+
+from seq2seq.errors import SettingError
+from seq2seq.settings.reading import check
+
+
+class CellKind(enum.Enum):
+    RNN = "rnn"    # s_t = f(U x_t + W s_{t-1} + b)                     Elman 1990
+    GRU = "gru"    # reset and update gates                             Cho et al. 2014
+    LSTM = "lstm"  # input, forget, output gates and a memory           Hochreiter & Schmidhuber 1997
+
+
+class Nonlinearity(enum.Enum):
+    TANH = "tanh"
+    RELU = "relu"
+
+
+class ContextKind(enum.Enum):
+    LAST = "last"            # c = h_N
+    PROJECTED = "projected"  # c = g(h_N), g(h) = tanh(W_g h + b_g)
+    POOLED = "pooled"        # c = g(h_1..h_N)
+    ATTENTION = "attention"  # c_t = sum_j a_tj h_j
+
+
+class Pooling(enum.Enum):
+    MEAN = "mean"            # (1/N) sum_j h_j
+    MAX = "max"              # max_j h_j, for each component
+    ATTENTIVE = "attentive"  # sum_j a_j h_j with a = softmax_j v . tanh(W h_j)
+
+
+class ScoreKind(enum.Enum):
+    ADDITIVE = "additive"  # v . tanh(W s + U h_j)      Bahdanau et al. 2015
+    DOT = "dot"            # s . h_j                    Luong et al. 2015
+    GENERAL = "general"    # s . W h_j                  Luong et al. 2015
+    SCALED = "scaled"      # (W_q s) . (W_k h_j) / sqrt(d), with heads    Vaswani et al. 2017
+
+
+class AttentionFeed(enum.Enum):
+    READOUT = "readout"            # c_t enters the readout only         Luong et al. 2015 without input feeding
+    UPPER_LAYERS = "upper_layers"  # the bottom layer queries, the layers above and the readout see c_t   GNMT
+    INPUT = "input"                # c enters the recurrence of the bottom layer
+
+
+class AttentionQuery(enum.Enum):
+    PREVIOUS = "previous"  # s_{t-1} asks before the step, c_t enters it         Bahdanau et al. 2015
+    CURRENT = "current"    # s_t asks after the step, c_{t-1} has entered it     Luong et al. 2015, input feeding
+
+
+class FeedContext(enum.Enum):
+    INITIAL_STATE = "initial_state"  # s_0 = c
+    EVERY_STEP = "every_step"        # s_t = f(s_{t-1}, ..., c)
+
+
+class Tie(enum.Enum):
+    NONE = "none"
+    TARGET = "target"  # target embeddings = output matrix         Press & Wolf 2017
+    ALL = "all"        # and the source embeddings: needs one vocabulary for both sides
+
+
+class ReadoutKind(enum.Enum):
+    LUONG = "luong"        # tanh(W [s_t; c_t])                               Luong et al. 2015, eq. 5
+    BAHDANAU = "bahdanau"  # maxout over s_t, c_t and y_{t-1} (deep output)   Bahdanau et al. 2015, appendix A.2.2
+
+
+@dataclasses.dataclass(kw_only=True)
+class CellSettings:
+    kind: CellKind = CellKind.GRU
+    nonlinearity: Nonlinearity = Nonlinearity.TANH  # of the plain RNN only
+
+    def __post_init__(self) -> None:
+        if self.nonlinearity is Nonlinearity.RELU and self.kind is not CellKind.RNN:
+            raise SettingError(f"nonlinearity=relu belongs to kind=rnn; kind={self.kind.value} fixes its own (use tanh).")
+
+
+@dataclasses.dataclass(kw_only=True)
+class ContextSettings:
+    kind: ContextKind = ContextKind.ATTENTION
+    pooling: Pooling = Pooling.MEAN  # of kind=pooled only
+
+
+@dataclasses.dataclass(kw_only=True)
+class AttentionSettings:
+    score: ScoreKind = ScoreKind.ADDITIVE
+    heads: int = 1           # of score=scaled only
+    feed: AttentionFeed = AttentionFeed.READOUT
+    query: AttentionQuery = AttentionQuery.PREVIOUS  # of feed=input only
+
+    def __post_init__(self) -> None:
+        check(self, "heads", at_least=1)
+        if self.heads > 1 and self.score is not ScoreKind.SCALED:
+            raise SettingError(f"heads={self.heads} needs score=scaled; score={self.score.value} has one head.")
+
+
+@dataclasses.dataclass(kw_only=True)
+class FeedSettings:
+    context: FeedContext = FeedContext.EVERY_STEP
+    output: bool = True  # y_{t-1} is fed back
+
+
+@dataclasses.dataclass(kw_only=True)
+class DropoutSettings:
+    embedding: float = 0.2  # share of embedding components set to zero
+    layer: float = 0.2      # on the states that one layer hands to the next
+    readout: float = 0.2    # on the readout vector before the output matrix
+    word: float = 0.0       # share of whole embeddings set to zero (source and target)
+
+    def __post_init__(self) -> None:
+        for field in dataclasses.fields(self):
+            check(self, field.name, at_least=0, below=1)
+
+
+@dataclasses.dataclass(kw_only=True)
+class ModelSettings:
+    embedding: int = 256        # E
+    hidden: int = 512           # H, of encoder (both directions together) and decoder
+    encoder_layers: int = 1
+    decoder_layers: int = 1
+    bidirectional: bool = True
+    residual: bool = False      # x + f(x) around every layer above the first
+    layer_norm: bool = False    # on what a layer hands to the next, outside the recurrence
+    tie: Tie = Tie.TARGET
+    readout: ReadoutKind = ReadoutKind.LUONG
+    reverse_source: bool = False  # Sutskever et al. 2014
+    dropout: DropoutSettings = dataclasses.field(default_factory=DropoutSettings)
+
+    def __post_init__(self) -> None:
+        for field in ("embedding", "hidden", "encoder_layers", "decoder_layers"):
+            check(self, field, at_least=1)
+        if self.bidirectional and self.hidden % 2:
+            raise SettingError(f"hidden={self.hidden} is odd; a bidirectional encoder halves it. Give an even number.")
+
+
+@dataclasses.dataclass(kw_only=True)
+class NetworkSettings:
+    """Everything that decides the network's parameters and equations, in one record."""
+
+    cell: CellSettings = dataclasses.field(default_factory=CellSettings)
+    context: ContextSettings = dataclasses.field(default_factory=ContextSettings)
+    attention: AttentionSettings = dataclasses.field(default_factory=AttentionSettings)
+    feed: FeedSettings = dataclasses.field(default_factory=FeedSettings)
+    model: ModelSettings = dataclasses.field(default_factory=ModelSettings)
+
+    def __post_init__(self) -> None:
+        attends = self.context.kind is ContextKind.ATTENTION
+        if attends and self.feed.context is FeedContext.INITIAL_STATE:
+            raise SettingError(
+                "feed.context=initial_state cannot go with context=attention, whose c_t changes at every step. "
+                "Choose feed.context=every_step, or context=last, projected or pooled."
+            )
+        if attends and self.attention.feed is AttentionFeed.UPPER_LAYERS and self.model.decoder_layers < 2:
+            raise SettingError(
+                f"attention.feed=upper_layers needs model.decoder_layers of at least 2, not "
+                f"{self.model.decoder_layers}: there is no upper layer to feed. Choose attention.feed=readout."
+            )
+        if attends and self.model.hidden % self.attention.heads:
+            raise SettingError(
+                f"attention.heads={self.attention.heads} does not divide model.hidden={self.model.hidden}."
+            )

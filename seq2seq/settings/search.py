@@ -1,0 +1,48 @@
+"""Settings of the search for a translation. The equations are in seq2seq/search.py."""
+
+from __future__ import annotations
+
+import dataclasses
+import enum
+
+from seq2seq.errors import SettingError
+from seq2seq.settings.reading import check
+
+
+class SearchKind(enum.Enum):
+    GREEDY = "greedy"  # the most probable piece at every step
+    BEAM = "beam"      # the best of `beam_size` partial translations kept side by side
+    SAMPLE = "sample"  # a piece drawn from the (sharpened, cut) distribution
+
+
+@dataclasses.dataclass(kw_only=True)
+class SearchSettings:
+    kind: SearchKind = SearchKind.BEAM
+    beam_size: int = 5
+    length_penalty: float = 1.0    # alpha in ((5 + |y|) / 6)^alpha                 Wu et al. 2016, eq. 14
+    coverage_penalty: float = 0.0  # beta in beta * sum_j log(min(sum_t a_tj, 1))   Wu et al. 2016, eq. 14
+    n_best: int = 1                # translations per sentence
+    min_length: int = 0            # target pieces before EOS may come
+    max_length: int | None = None  # target pieces; null: max_length_factor * S + max_length_extra
+    max_length_factor: float = 2.0
+    max_length_extra: int = 20
+    temperature: float = 1.0       # kind=sample: logits are divided by it
+    top_k: int = 0                 # kind=sample: keep the k most probable pieces (0: all)
+    top_p: float = 1.0             # kind=sample: keep the smallest set that holds this probability
+    batch_pieces: int = 3000       # source pieces (padding counted) searched at once
+    seed: int = 1                  # kind=sample
+
+    def __post_init__(self) -> None:
+        for field in ("beam_size", "n_best", "max_length", "batch_pieces"):
+            check(self, field, at_least=1)
+        for field in ("min_length", "top_k", "coverage_penalty", "length_penalty", "max_length_factor",
+                      "max_length_extra", "seed"):
+            check(self, field, at_least=0)
+        check(self, "temperature", above=0)
+        check(self, "top_p", above=0, at_most=1)
+        if self.kind is SearchKind.BEAM and self.n_best > self.beam_size:
+            raise SettingError(f"n_best={self.n_best} is more than beam_size={self.beam_size}; raise beam_size.")
+        if self.kind is SearchKind.GREEDY and self.n_best > 1:
+            raise SettingError(f"n_best={self.n_best} needs kind=beam or kind=sample; greedy search finds one.")
+        if self.max_length is not None and self.min_length > self.max_length:
+            raise SettingError(f"min_length={self.min_length} is above max_length={self.max_length}.")

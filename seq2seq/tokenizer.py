@@ -1,0 +1,73 @@
+"""SentencePiece behind four words: encode, sample, decode, pieces.
+
+Kudo & Richardson 2018. The special pieces have the same ids in every model of ours.
+They are control symbols: no text can produce them.
+"""
+
+from __future__ import annotations
+
+import hashlib
+from collections.abc import Sequence
+from pathlib import Path
+
+import sentencepiece
+
+from seq2seq.errors import BundleError
+
+PAD, UNK, BOS, EOS = 0, 1, 2, 3
+
+
+class Tokenizer:
+    """One SentencePiece model: text to piece ids (without BOS and EOS) and back."""
+
+    def __init__(self, model: bytes, *, name: str = "tokenizer") -> None:
+        self.model = model
+        try:
+            self._processor = sentencepiece.SentencePieceProcessor(model_proto=model)
+        except Exception:
+            raise BundleError(f"{name} is not a SentencePiece model, or it is damaged.") from None
+        if [self._processor.pad_id(), self._processor.unk_id(), self._processor.bos_id(),
+                self._processor.eos_id()] != [PAD, UNK, BOS, EOS]:
+            raise BundleError(f"{name} has other special pieces than PAD=0 UNK=1 BOS=2 EOS=3; it was not made here.")
+
+    @classmethod
+    def load(cls, path: Path) -> Tokenizer:
+        try:
+            return cls(path.read_bytes(), name=str(path))
+        except OSError as error:
+            raise BundleError(f"{path} cannot be read: {error.strerror}.") from None
+
+    def __len__(self) -> int:
+        """V, the number of pieces."""
+        return self._processor.get_piece_size()
+
+    @property
+    def hash(self) -> str:
+        """SHA-256 of the model file."""
+        return hashlib.sha256(self.model).hexdigest()
+
+    def encode(self, lines: Sequence[str], threads: int = 1) -> list[list[int]]:
+        """Piece ids of every line, the best segmentation."""
+        return self._processor.encode(list(lines), num_threads=threads)
+
+    def sample(self, lines: Sequence[str], alpha: float, seed: int) -> list[list[int]]:
+        """Piece ids of every line in a segmentation drawn at random.
+
+        Unigram models draw from P(segmentation)^alpha over the whole lattice (Kudo 2018); BPE
+        models skip each merge with probability alpha (Provilkov et al. 2020). The same lines,
+        alpha and seed give the same pieces.
+        """
+        # SentencePiece seeds the generator of a thread when the thread first draws, and a call
+        # with a list starts new threads: seeding before a call of one thread fixes the draw.
+        sentencepiece.set_random_generator_seed(seed % 2**32)
+        return self._processor.encode(
+            list(lines), enable_sampling=True, alpha=alpha, nbest_size=-1, num_threads=1
+        )
+
+    def decode(self, ids: Sequence[Sequence[int]]) -> list[str]:
+        """Text of every list of ids; special pieces give nothing, UNK gives its mark."""
+        return self._processor.decode([list(map(int, row)) for row in ids])
+
+    def pieces(self, ids: Sequence[int]) -> list[str]:
+        """The pieces as text, for showing alignments."""
+        return [self._processor.id_to_piece(int(i)) for i in ids]
