@@ -1,0 +1,66 @@
+"""Lines come in as written: only \\n breaks them, and bad bytes are named by line and offset."""
+
+from __future__ import annotations
+
+import gzip
+import io
+from pathlib import Path
+
+import pytest
+
+from seq2seq.errors import UserError
+from seq2seq.text import MARK, read_lines
+
+
+def lines(content: bytes) -> list[str]:
+    return list(read_lines(io.BytesIO(content), "input"))
+
+
+def test_only_newline_breaks_a_line() -> None:
+    assert lines("a\u2028b\u0085c\x0bd\re\nf\n\ng".encode()) == ["a\u2028b\u0085c\x0bd\re", "f", "", "g"]
+
+
+def test_no_text_no_lines_and_a_last_line_needs_no_newline() -> None:
+    assert lines(b"") == []
+    assert lines(b"\n") == [""]
+    assert lines(b"a") == lines(b"a\n") == ["a"]
+
+
+def test_carriage_return_before_newline_and_byte_order_mark_are_dropped() -> None:
+    assert lines(MARK + b"one\r\ntwo\r\n\r\n" + MARK + b"three\r") == ["one", "two", "", "\ufeffthree"]
+
+
+@pytest.mark.parametrize("mark", [b"", MARK])
+def test_invalid_utf8_names_line_and_byte(mark: bytes) -> None:
+    content = mark + "häuser\nalt".encode() + b"\xff neu\n"
+    with pytest.raises(UserError) as error:
+        lines(content)
+    assert f"input line 2 is not UTF-8: byte 0xff at offset {content.index(0xFF)}" in str(error.value)
+
+
+def test_invalid_bytes_in_the_first_line_after_a_mark() -> None:
+    with pytest.raises(UserError, match=r"line 1 is not UTF-8: byte 0xc3 at offset 4\."):
+        lines(MARK + b"a\xc3")
+
+
+def test_plain_and_gz_files_read_alike(tmp_path: Path) -> None:
+    content = "eins\nzwei \u2028 drei\n".encode()
+    (tmp_path / "a.txt").write_bytes(content)
+    (tmp_path / "a.txt.gz").write_bytes(gzip.compress(content))
+    for name in ("a.txt", "a.txt.gz"):
+        assert list(read_lines(tmp_path / name)) == ["eins", "zwei \u2028 drei"]
+
+
+def test_a_file_that_is_not_there_or_not_readable(tmp_path: Path) -> None:
+    with pytest.raises(UserError, match=r"missing\.txt cannot be read: No such file"):
+        list(read_lines(tmp_path / "missing.txt"))
+    with pytest.raises(UserError, match="cannot be read: Is a directory"):
+        list(read_lines(tmp_path))
+
+
+@pytest.mark.parametrize("damage", [lambda packed: packed[:-6], lambda packed: b"plain text"])
+def test_a_damaged_gz_file(tmp_path: Path, damage) -> None:
+    path = tmp_path / "a.gz"
+    path.write_bytes(damage(gzip.compress(b"eins\n" * 100)))
+    with pytest.raises(UserError, match=r"a\.gz is not a whole gzip file"):
+        list(read_lines(path))
