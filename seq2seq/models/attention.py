@@ -1,0 +1,70 @@
+"""Attention: c_t = sum_j a_tj h_j with a_t = softmax_j score(s, h_j).
+
+    additive  score = v . tanh(W s + U h_j)                     Bahdanau et al. 2015
+    dot       score = s . h_j                                   Luong et al. 2015
+    general   score = s . W h_j                                 Luong et al. 2015
+    scaled    score = (W_q s) . (W_k h_j) / sqrt(d)             Vaswani et al. 2017; with more than one head of
+                                                                size d, each sums its own part of W_v h_j
+The keys depend on the sentence alone and are projected once. T queries of a sentence are answered
+together: the steps of teacher forcing or the hypotheses of a beam.
+"""
+
+from __future__ import annotations
+
+import math
+
+import torch
+from torch import Tensor, nn
+
+from seq2seq.settings.model import ScoreKind
+
+
+class Attention(nn.Module):
+    """Queries of size H over states of size H; H is also the size of the additive score's hidden layer."""
+
+    def __init__(self, score: ScoreKind, hidden: int, *, heads: int = 1) -> None:
+        super().__init__()
+        self.score, self.heads = score, heads
+        self.query = nn.Linear(hidden, hidden, bias=score is ScoreKind.ADDITIVE) if score in (
+            ScoreKind.ADDITIVE, ScoreKind.SCALED) else nn.Identity()
+        self.key = nn.Identity() if score is ScoreKind.DOT else nn.Linear(hidden, hidden, bias=False)
+        self.value = nn.Linear(hidden, hidden, bias=False) if heads > 1 else nn.Identity()
+        if score is ScoreKind.ADDITIVE:
+            self.v = nn.Parameter(torch.empty(hidden).uniform_(-1, 1) / math.sqrt(hidden))
+        for part in (self.query, self.key, self.value):
+            if isinstance(part, nn.Linear):
+                nn.init.xavier_uniform_(part.weight)
+
+    def keys_and_values(self, states: Tensor) -> tuple[Tensor, Tensor]:
+        """h (B, S, H) -> keys (B, S, H) and values (B, S, H)."""
+        return self.key(states), self.value(states)
+
+    def forward(self, queries: Tensor, keys: Tensor, values: Tensor, mask: Tensor) -> tuple[Tensor, Tensor]:
+        """Queries (B, T, H), keys and values (B, S, H), mask (B, S) True on real pieces.
+
+        Returns c (B, T, H) and the weights a (B, T, S), averaged over the heads.
+        """
+        if self.heads > 1:
+            return self._with_heads(queries, keys, values, mask)
+        scores = self._scores(self.query(queries), keys)
+        weights = torch.softmax(scores.float().masked_fill(~mask[:, None], -math.inf), dim=-1)
+        return torch.bmm(weights.to(values.dtype), values), weights
+
+    def _scores(self, queries: Tensor, keys: Tensor) -> Tensor:
+        match self.score:
+            case ScoreKind.ADDITIVE:
+                return torch.tanh(queries[:, :, None] + keys[:, None]) @ self.v.to(queries.dtype)  # over (B, T, S, H)
+            case ScoreKind.SCALED:
+                return torch.bmm(queries, keys.transpose(1, 2)) / math.sqrt(keys.shape[-1])
+            case _:
+                return torch.bmm(queries.to(keys.dtype), keys.transpose(1, 2))
+
+    def _with_heads(self, queries: Tensor, keys: Tensor, values: Tensor, mask: Tensor) -> tuple[Tensor, Tensor]:
+        def split(x: Tensor) -> Tensor:
+            return x.unflatten(-1, (self.heads, -1)).transpose(1, 2)  # (B, heads, T or S, d)
+
+        q, k, v = split(self.query(queries)), split(keys), split(values)
+        scores = q @ k.transpose(-1, -2) / math.sqrt(q.shape[-1])
+        weights = torch.softmax(scores.float().masked_fill(~mask[:, None, None], -math.inf), dim=-1)
+        context = (weights.to(v.dtype) @ v).transpose(1, 2).flatten(-2)
+        return context, weights.mean(dim=1)

@@ -1,0 +1,156 @@
+"""The three recurrences, as equations and as one fused library call.
+
+x_t (B, X) the input, h_t (B, H) the state, U the input matrix, W the recurrent matrix; both hold one
+block of H rows for each gate. `*_step` read like the equations; `Cell` gives the same numbers fast.
+
+    rnn   h_t = f(U x_t + b + W h_{t-1} + d)                        f = tanh or relu     Elman 1990
+    gru   r, z = sigma(U_r x_t + b_r + W_r h_{t-1} + d_r), likewise z       Cho et al. 2014, in cuDNN's form:
+          n = tanh(U_n x_t + b_n + r * (W_n h_{t-1} + d_n))                the reset gate acts after W_n
+          h_t = (1 - z) * n + z * h_{t-1}
+    lstm  i, f, o = sigma(...), g = tanh(...)                      Hochreiter & Schmidhuber 1997; Gers et al. 2000
+          m_t = f * m_{t-1} + i * g,  h_t = o * tanh(m_t)
+"""
+
+from __future__ import annotations
+
+import torch
+from torch import Tensor, nn
+
+from seq2seq.settings.model import CellKind, Nonlinearity
+
+CellState = tuple[Tensor, ...]  # (h,) for rnn and gru, (h, m) for lstm; h first
+
+
+def rnn_step(x: Tensor, state: CellState, U: Tensor, W: Tensor, b: Tensor, d: Tensor,
+             nonlinearity: Nonlinearity = Nonlinearity.TANH) -> CellState:
+    """One step of the plain RNN. x (B, X), h (B, H), U (H, X), W (H, H) -> (h,)."""
+    (h,) = state
+    f = torch.tanh if nonlinearity is Nonlinearity.TANH else torch.relu
+    return (f(x @ U.T + b + h @ W.T + d),)
+
+
+def gru_step(x: Tensor, state: CellState, U: Tensor, W: Tensor, b: Tensor, d: Tensor) -> CellState:
+    """One step of the GRU. U (3H, X) and W (3H, H) hold the blocks r, z, n -> (h,)."""
+    (h,) = state
+    x_r, x_z, x_n = (x @ U.T + b).chunk(3, dim=-1)
+    h_r, h_z, h_n = (h @ W.T + d).chunk(3, dim=-1)
+    r, z = torch.sigmoid(x_r + h_r), torch.sigmoid(x_z + h_z)
+    n = torch.tanh(x_n + r * h_n)
+    return ((1 - z) * n + z * h,)
+
+
+def lstm_step(x: Tensor, state: CellState, U: Tensor, W: Tensor, b: Tensor, d: Tensor) -> CellState:
+    """One step of the LSTM. U (4H, X) and W (4H, H) hold the blocks i, f, g, o -> (h, m)."""
+    h, m = state
+    i, f, g, o = (x @ U.T + b + h @ W.T + d).chunk(4, dim=-1)
+    m = torch.sigmoid(f) * m + torch.sigmoid(i) * torch.tanh(g)
+    return torch.sigmoid(o) * torch.tanh(m), m
+
+
+class Cell(nn.Module):
+    """One layer of one direction: `sequence` over all steps in one call, `step` for a single one."""
+
+    def __init__(self, kind: CellKind, inputs: int, hidden: int, *,
+                 nonlinearity: Nonlinearity = Nonlinearity.TANH) -> None:
+        super().__init__()
+        self.kind, self.nonlinearity, self.hidden = kind, nonlinearity, hidden
+        match kind:
+            case CellKind.RNN:
+                self.library: nn.RNNBase = nn.RNN(inputs, hidden, nonlinearity=nonlinearity.value, batch_first=True)
+            case CellKind.GRU:
+                self.library = nn.GRU(inputs, hidden, batch_first=True)
+            case CellKind.LSTM:
+                self.library = nn.LSTM(inputs, hidden, batch_first=True)
+        self._initialise()
+
+    @property
+    def U(self) -> Tensor:
+        """(gates * H, X), the input matrix."""
+        return self.library.weight_ih_l0
+
+    @property
+    def W(self) -> Tensor:
+        """(gates * H, H), the recurrent matrix."""
+        return self.library.weight_hh_l0
+
+    @property
+    def b(self) -> Tensor:
+        """(gates * H,), the bias beside U."""
+        return self.library.bias_ih_l0
+
+    @property
+    def d(self) -> Tensor:
+        """(gates * H,), the bias beside W."""
+        return self.library.bias_hh_l0
+
+    def zero_state(self, like: Tensor, *shape: int) -> CellState:
+        """h_0 = 0 (and m_0 = 0) with the given leading shape."""
+        zeros = like.new_zeros(*shape, self.hidden)
+        return (zeros, zeros) if self.kind is CellKind.LSTM else (zeros,)
+
+    def state_from(self, c: Tensor) -> CellState:
+        """s_0 = c. An LSTM's memory starts at c too, so that c lies on its linear path."""
+        return (c, c) if self.kind is CellKind.LSTM else (c,)
+
+    def sequence(self, x: Tensor, state: CellState) -> Tensor:
+        """x (B, T, X), state (B, H) -> h_1..h_T (B, T, H)."""
+        dtype = _autocast_dtype(x)
+        if dtype is None:
+            outputs, _ = self.library(x, self._library_state(state, x.dtype))
+            return outputs
+        # Autocast knows fused recurrences on some devices only, and not always in this type: cast here.
+        with torch.autocast(x.device.type, enabled=False):
+            parameters = {name: value.to(dtype) for name, value in self.library.named_parameters()}
+            outputs, _ = torch.func.functional_call(
+                self.library, parameters, (x.to(dtype), self._library_state(state, dtype))
+            )
+        return outputs
+
+    def step(self, x: Tensor, state: CellState) -> CellState:
+        """x (B, X), state (B, H) -> the next state (B, H)."""
+        with torch.autocast(x.device.type, enabled=False):
+            x, state = x.to(self.U.dtype), tuple(part.to(self.U.dtype) for part in state)
+            weights = (self.U, self.W, self.b, self.d)
+            match self.kind:
+                case CellKind.GRU:
+                    return (torch.gru_cell(x, state[0], *weights),)
+                case CellKind.LSTM:
+                    return torch.lstm_cell(x, state, *weights)
+                case _ if self.nonlinearity is Nonlinearity.TANH:
+                    return (torch.rnn_tanh_cell(x, state[0], *weights),)
+                case _:
+                    return (torch.rnn_relu_cell(x, state[0], *weights),)
+
+    def reference_step(self, x: Tensor, state: CellState) -> CellState:
+        """`step` by the equations above: slow, readable, and held equal by test."""
+        weights = (self.U, self.W, self.b, self.d)
+        match self.kind:
+            case CellKind.GRU:
+                return gru_step(x, state, *weights)
+            case CellKind.LSTM:
+                return lstm_step(x, state, *weights)
+            case _:
+                return rnn_step(x, state, *weights, nonlinearity=self.nonlinearity)
+
+    def _library_state(self, state: CellState, dtype: torch.dtype) -> Tensor | CellState:
+        layered = tuple(part.to(dtype).unsqueeze(0).contiguous() for part in state)  # (1, B, H)
+        return layered if self.kind is CellKind.LSTM else layered[0]
+
+    def _initialise(self) -> None:
+        # Orthogonal W keeps the length of h over many steps (Saxe et al. 2014); Glorot for U.
+        for block in self.W.data.split(self.hidden):
+            nn.init.orthogonal_(block)
+        for block in self.U.data.split(self.hidden):
+            nn.init.xavier_uniform_(block)
+        nn.init.zeros_(self.b)
+        nn.init.zeros_(self.d)
+        if self.kind is CellKind.LSTM:
+            # The forget gate starts open (Gers et al. 2000; Jozefowicz et al. 2015).
+            self.b.data[self.hidden : 2 * self.hidden] = 1.0
+        if self.kind is CellKind.RNN and self.nonlinearity is Nonlinearity.RELU:
+            nn.init.eye_(self.W.data)  # Le et al. 2015
+
+
+def _autocast_dtype(x: Tensor) -> torch.dtype | None:
+    device = x.device.type
+    return torch.get_autocast_dtype(device) if torch.is_autocast_enabled(device) else None

@@ -1,0 +1,162 @@
+"""The decoder: s_0 = c (or g(h_N) with attention), then s_t from s_{t-1}, y_{t-1} and c by `feed`.
+
+    feed.context   feed.output
+    initial_state  false        s_t = f(s_{t-1})                       1-to-N, input at the first step only
+    every_step     false        s_t = f(s_{t-1}, c)                    1-to-N, input at every step
+    initial_state  true         s_t = f(s_{t-1}, y_{t-1})              Sutskever et al. 2014
+    every_step     true         s_t = f(s_{t-1}, y_{t-1}, c)           Cho et al. 2014; with attention c is c_t
+
+Where c_t of attention enters (`attention.feed`):
+
+    readout       s_t = f(s_{t-1}, y_{t-1});  c_t = attend(s_t);  r_t = readout(s_t, c_t)
+    upper_layers  the bottom layer asks, c_t = attend(s^1_t); the layers above and the readout see c_t
+    input         query=previous: c_t = attend(s^1_{t-1}), s_t = f(s_{t-1}, y_{t-1}, c_t)       Bahdanau
+                  query=current:  s_t = f(s_{t-1}, y_{t-1}, c_{t-1}), c_t = attend(s_t)         Luong
+
+`sequence` answers all T steps of teacher forcing: at once unless attention.feed=input, where step t needs
+c of step t-1 and the steps go one by one. `step` is one step of K hypotheses, for search.
+"""
+
+from __future__ import annotations
+
+import torch
+from torch import Tensor, nn
+
+from seq2seq.models.attention import Attention
+from seq2seq.models.cells import Cell, CellState
+from seq2seq.models.readout import Readout
+from seq2seq.models.records import Memory, State
+from seq2seq.settings.model import (
+    AttentionFeed,
+    AttentionQuery,
+    CellKind,
+    Nonlinearity,
+    ReadoutKind,
+)
+
+
+class Decoder(nn.Module):
+    """Embedded previous outputs in, readout vectors r_t out. The output matrix is outside."""
+
+    def __init__(self, *, kind: CellKind, nonlinearity: Nonlinearity, embedding: int, hidden: int, layers: int,
+                 residual: bool, layer_norm: bool, dropout: float, readout: ReadoutKind,
+                 attention: Attention | None, attention_feed: AttentionFeed, attention_query: AttentionQuery,
+                 context_every_step: bool, output_fed: bool) -> None:
+        super().__init__()
+        self.attention, self.attention_feed, self.attention_query = attention, attention_feed, attention_query
+        self.context_every_step, self.output_fed, self.residual = context_every_step, output_fed, residual
+        stepwise = attention is not None and attention_feed is AttentionFeed.INPUT
+        upper = attention is not None and attention_feed is AttentionFeed.UPPER_LAYERS
+        self.stepwise, self.upper = stepwise, upper
+        self.context_in_input = stepwise or (attention is None and context_every_step)
+        # A decoder without any input still takes one that is always 0: s_t = f(s_{t-1}).
+        inputs = (embedding if output_fed else 0) + (hidden if self.context_in_input else 0)
+        self.cells = nn.ModuleList(
+            Cell(kind, max(inputs, 1) if i == 0 else hidden * (2 if upper else 1), hidden, nonlinearity=nonlinearity)
+            for i in range(layers)
+        )
+        self.norms = nn.ModuleList(nn.LayerNorm(hidden) if layer_norm else nn.Identity() for _ in range(layers))
+        self.dropout = nn.Dropout(dropout)
+        # With attention no single c exists before the first step: s_0 = tanh(W_l h_N + b_l) for each layer l.
+        self.bridges = nn.ModuleList(
+            nn.Sequential(nn.Linear(hidden, hidden), nn.Tanh()) for _ in range(layers if attention is not None else 0)
+        )
+        self.readout = Readout(readout, hidden=hidden, context=hidden if context_every_step else 0,
+                               previous=embedding if output_fed else 0, outputs=embedding)
+
+    def start(self, memory: Memory) -> State:
+        """s_0 of one hypothesis per sentence: (B, 1, H) in every layer."""
+        layers = tuple(
+            tuple(part[:, None] for part in cell.state_from(self._initial(layer, memory)))
+            for layer, cell in enumerate(self.cells)
+        )
+        fed = torch.zeros_like(memory.final)[:, None] if self.stepwise else None
+        return State(layers, fed)
+
+    def sequence(self, y: Tensor | None, memory: Memory, steps: int) -> Tensor:
+        """Embedded y_0..y_{T-1} (B, T, E), None if not fed back -> readout vectors r_1..r_T (B, T, E)."""
+        if self.stepwise:
+            return self._one_by_one(y, memory, steps)
+        x = self._inputs(y, self._spread(memory.context, steps) if self.context_in_input else None,
+                         (memory.final.shape[0], steps), memory.final)
+        state = [self._initial(layer, memory) for layer in range(len(self.cells))]
+        s = self.cells[0].sequence(x, self.cells[0].state_from(state[0]))
+        c = self._attend(s, memory)[0] if self.upper else None
+        for layer in range(1, len(self.cells)):
+            below = self.dropout(self.norms[layer - 1](s))
+            cell = self.cells[layer]
+            s = cell.sequence(below if c is None else torch.cat([below, c], dim=-1), cell.state_from(state[layer]))
+            if self.residual:
+                s = s + below
+        s = self.norms[-1](s)
+        if self.attention is None:
+            c = self._spread(memory.context, steps) if self.context_every_step else None
+        elif c is None:
+            c = self._attend(s, memory)[0]
+        return self.readout(s, c, y)
+
+    def step(self, y: Tensor | None, state: State, memory: Memory) -> tuple[Tensor, State, Tensor | None]:
+        """Embedded previous outputs (B, K, E) -> r (B, K, E), the next state, attention (B, K, S) or None."""
+        s, c, layers, weights = self._advance(y, state, memory)
+        fed = c if self.stepwise else None
+        return self.readout(s, c, y), State(layers, fed), weights
+
+    def _advance(self, y: Tensor | None, state: State, memory: Memory
+                 ) -> tuple[Tensor, Tensor | None, tuple[CellState, ...], Tensor | None]:
+        shape = state.layers[0][0].shape[:2]  # B, K
+        weights, c = None, None
+        if self.attention is None:
+            c = self._spread(memory.context, shape[1]) if self.context_every_step else None
+        elif self.stepwise:
+            previous = self.attention_query is AttentionQuery.PREVIOUS
+            c, weights = self._attend(state.layers[0][0], memory) if previous else (state.fed, None)
+        x = self._inputs(y, c if self.context_in_input else None, shape, memory.final)
+        layers = [_step(self.cells[0], x, state.layers[0])]
+        s = layers[0][0]
+        if self.upper:
+            c, weights = self._attend(s, memory)
+        for layer in range(1, len(self.cells)):
+            below = self.dropout(self.norms[layer - 1](s))
+            x = torch.cat([below, c], dim=-1) if self.upper and c is not None else below
+            layers.append(_step(self.cells[layer], x, state.layers[layer]))
+            s = layers[-1][0] + below if self.residual else layers[-1][0]
+        s = self.norms[-1](s)
+        if self.attention is not None and weights is None:  # feed=readout, or query=current
+            c, weights = self._attend(s, memory)
+        return s, c, tuple(layers), weights
+
+    def _one_by_one(self, y: Tensor | None, memory: Memory, steps: int) -> Tensor:
+        state, states, contexts = self.start(memory), [], []
+        for t in range(steps):
+            s, c, layers, _ = self._advance(None if y is None else y[:, t : t + 1], state, memory)
+            state = State(layers, c)
+            states.append(s)
+            contexts.append(c)
+        return self.readout(torch.cat(states, dim=1), torch.cat(contexts, dim=1), y)
+
+    def _initial(self, layer: int, memory: Memory) -> Tensor:
+        if self.attention is not None:
+            return self.bridges[layer](memory.final)
+        assert memory.context is not None
+        return memory.context
+
+    def _attend(self, queries: Tensor, memory: Memory) -> tuple[Tensor, Tensor]:
+        assert self.attention is not None
+        return self.attention(queries, memory.keys, memory.values, memory.mask)
+
+    def _spread(self, c: Tensor | None, steps: int) -> Tensor:
+        assert c is not None
+        return c[:, None].expand(-1, steps, -1)
+
+    def _inputs(self, y: Tensor | None, c: Tensor | None, shape: tuple[int, int] | torch.Size, like: Tensor) -> Tensor:
+        there = [part for part in (y if self.output_fed else None, c) if part is not None]
+        if not there:
+            return like.new_zeros(*shape, 1)
+        return there[0] if len(there) == 1 else torch.cat(there, dim=-1)
+
+
+def _step(cell: nn.Module, x: Tensor, state: CellState) -> CellState:
+    """One step of B x K hypotheses: (B, K, X) -> state parts (B, K, H)."""
+    rows = x.shape[:2]
+    flat = cell.step(x.flatten(0, 1), tuple(part.flatten(0, 1) for part in state))
+    return tuple(part.unflatten(0, rows) for part in flat)

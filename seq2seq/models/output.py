@@ -1,0 +1,89 @@
+"""The output layer: o_t = softmax(V r_t + b), and its cross-entropy without a second (rows, V) table.
+
+Smoothed target (Szegedy et al. 2016): q = (1 - e) onehot(y) + e / |V|.
+
+    loss      = lse(z) - (1 - e) z_y - e mean(z)        z the logits, lse = log sum exp
+    dloss/dz  = softmax(z) - q
+
+The gradient needs nothing from later layers but a scalar, so it is formed while a block of logits is at
+hand, and the block is dropped: memory is one block, not the table. `reference_loss` is the plain formula.
+"""
+
+from __future__ import annotations
+
+import torch
+import torch.nn.functional as F
+from torch import Tensor
+
+from seq2seq.models.records import Loss
+
+BLOCK_LOGITS = 4_000_000  # logits formed at once on a CPU (16 MB); a GPU takes BLOCK_LOGITS_CUDA
+BLOCK_LOGITS_CUDA = 256_000_000
+
+
+def output_loss(features: Tensor, weight: Tensor, bias: Tensor, target: Tensor, smoothing: float,
+                ignore: int) -> Loss:
+    """features r (R, E), weight (V, E), bias (V,), target (R,); rows whose target is `ignore` count nothing."""
+    dtype = features.dtype
+    if torch.is_autocast_enabled(features.device.type):
+        dtype = torch.get_autocast_dtype(features.device.type)
+    smoothed, nll = _OutputLoss.apply(features, weight, bias, target, smoothing, ignore, dtype)
+    return Loss(smoothed, nll)
+
+
+def reference_loss(features: Tensor, weight: Tensor, bias: Tensor, target: Tensor, smoothing: float,
+                   ignore: int) -> Loss:
+    """The same sums through the library's cross-entropy."""
+    logits = F.linear(features, weight, bias).float()
+    smoothed = F.cross_entropy(logits, target, reduction="sum", label_smoothing=smoothing, ignore_index=ignore)
+    return Loss(smoothed, F.cross_entropy(logits, target, reduction="sum", ignore_index=ignore).detach())
+
+
+class _OutputLoss(torch.autograd.Function):
+    @staticmethod
+    def forward(ctx, features, weight, bias, target, smoothing, ignore, dtype):
+        wanted = any(ctx.needs_input_grad[:3])
+        with torch.autocast(features.device.type, enabled=False):
+            sums, gradients = _forward(features, weight, bias, target, smoothing, ignore, dtype, wanted)
+        if wanted:
+            ctx.save_for_backward(*gradients)
+        ctx.mark_non_differentiable(sums[1])
+        return sums
+
+    @staticmethod
+    def backward(ctx, smoothed_gradient, _):
+        features, weight, bias = ctx.saved_tensors
+        return (features * smoothed_gradient, weight * smoothed_gradient, bias * smoothed_gradient,
+                None, None, None, None)
+
+
+def _forward(features, weight, bias, target, smoothing, ignore, dtype, wanted):
+    """Sums (smoothed, nll) and, if wanted, the gradients of `smoothed` to features, weight and bias."""
+    V = weight.shape[0]
+    rows = max(1, (BLOCK_LOGITS_CUDA if features.is_cuda else BLOCK_LOGITS) // V)
+    w = weight.to(dtype)
+    gradients = [torch.empty_like(features), torch.zeros_like(weight), torch.zeros_like(bias)] if wanted else []
+    smoothed = features.new_zeros((), dtype=torch.float32)
+    nll = smoothed.clone()
+    for start in range(0, features.shape[0], rows):
+        block = slice(start, start + rows)
+        r, y = features[block].to(dtype), target[block]
+        real = y != ignore
+        at = y.clamp(min=0)[:, None]
+        z = torch.addmm(bias.to(dtype), r, w.T).float()  # (rows, V)
+        lse = torch.logsumexp(z, dim=-1)
+        z_y = z.gather(1, at).squeeze(1)
+        nll += ((lse - z_y) * real).sum()
+        smoothed += ((lse - (1 - smoothing) * z_y - smoothing * z.mean(dim=-1)) * real).sum()
+        if wanted:
+            z.sub_(lse[:, None]).exp_()  # softmax, in the place of the logits
+            z.sub_(smoothing / V).scatter_add_(1, at, z.new_full(at.shape, smoothing - 1))
+            z.mul_(real[:, None])
+            d = z.to(dtype)
+            gradients[0][block] = d @ w
+            if dtype == weight.dtype:
+                gradients[1].addmm_(d.T, r)
+            else:
+                gradients[1] += d.T @ r
+            gradients[2] += z.sum(dim=0)
+    return (smoothed, nll), gradients

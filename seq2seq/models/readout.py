@@ -1,0 +1,36 @@
+"""The readout: from state, context and previous output to the vector that the output matrix scores.
+
+    luong     r_t = tanh(W [s_t; c_t])                                        Luong et al. 2015, eq. 5
+    bahdanau  r_t = max over pairs of (W [s_t; c_t; y_{t-1}])  (maxout)       Bahdanau et al. 2015, A.2.2
+"""
+
+from __future__ import annotations
+
+import torch
+from torch import Tensor, nn
+
+from seq2seq.settings.model import ReadoutKind
+
+
+class Readout(nn.Module):
+    """`context` is the size of c, 0 where no c reaches the readout; `previous` the size of y_{t-1}, or 0."""
+
+    def __init__(self, kind: ReadoutKind, *, hidden: int, context: int, previous: int, outputs: int) -> None:
+        super().__init__()
+        self.kind = kind
+        deep = kind is ReadoutKind.BAHDANAU
+        self.linear = nn.Linear(hidden + context + (previous if deep else 0), outputs * (2 if deep else 1))
+        nn.init.xavier_uniform_(self.linear.weight)
+
+    def forward(self, s: Tensor, c: Tensor | None, y: Tensor | None) -> Tensor:
+        """s (..., H), c (..., H) or None, embedded y_{t-1} (..., E) or None -> r (..., outputs)."""
+        match self.kind:
+            case ReadoutKind.LUONG:
+                return torch.tanh(self.linear(_join(s, c)))
+            case ReadoutKind.BAHDANAU:
+                return self.linear(_join(s, c, y)).unflatten(-1, (-1, 2)).amax(dim=-1)
+
+
+def _join(*parts: Tensor | None) -> Tensor:
+    there = [part for part in parts if part is not None]
+    return there[0] if len(there) == 1 else torch.cat(there, dim=-1)

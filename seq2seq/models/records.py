@@ -1,0 +1,52 @@
+"""What encoder, decoder and search hand to each other. Passed and returned, never kept on a module.
+
+B sentences, K hypotheses beside each other (a beam; K = 1 in greedy search), S source pieces.
+"""
+
+from __future__ import annotations
+
+from typing import NamedTuple
+
+from torch import Tensor
+
+from seq2seq.models.cells import CellState
+
+
+class Memory(NamedTuple):
+    """The encoded sentences: once per sentence, however many hypotheses there are."""
+
+    states: Tensor          # (B, S, H)  h_1..h_N
+    final: Tensor           # (B, H)     h_N (of both directions, joined)
+    mask: Tensor            # (B, S)     True on real pieces
+    lengths: Tensor         # (B,)       N
+    context: Tensor | None  # (B, H)     the fixed c; None with attention
+    keys: Tensor | None     # (B, S, A)  what attention compares with, projected once; None without
+    values: Tensor | None   # (B, S, H)  what attention sums up; None without
+
+    def select(self, rows: Tensor) -> Memory:
+        """The sentences `rows` (B',), in that order."""
+        return Memory(*(None if part is None else part.index_select(0, rows) for part in self))
+
+
+class State(NamedTuple):
+    """The decoder's state of B x K hypotheses."""
+
+    layers: tuple[CellState, ...]  # per layer (h,) or (h, m), each (B, K, H)
+    fed: Tensor | None             # (B, K, H) c_{t-1}, with attention.feed=input and query=current
+
+    def select(self, rows: Tensor) -> State:
+        """`rows` (B', K') counts through the B x K hypotheses; the result has the shape of `rows`."""
+
+        def pick(part: Tensor) -> Tensor:
+            flat = part.reshape(-1, part.shape[-1]).index_select(0, rows.reshape(-1))
+            return flat.reshape(*rows.shape, part.shape[-1])
+
+        layers = tuple(tuple(pick(part) for part in layer) for layer in self.layers)
+        return State(layers, None if self.fed is None else pick(self.fed))
+
+
+class Loss(NamedTuple):
+    """Sums over the real target pieces of a batch: divide once, by the count over all devices."""
+
+    smoothed: Tensor  # ()  cross-entropy against the smoothed target: what is minimised
+    nll: Tensor       # ()  -sum log p(y_t), without gradient: exp(nll / pieces) is the perplexity
