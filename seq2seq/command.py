@@ -57,12 +57,16 @@ def _under_hydra(main: Callable[[T], None], config_name: str, kind: type[T]) -> 
     import hydra
     from omegaconf import DictConfig, OmegaConf
 
+    mappings: list[Any] = []
+
     @hydra.main(version_base="1.3", config_path=str(CONFIGURATION), config_name=config_name)
     def application(config: DictConfig) -> None:
-        mapping: Any = OmegaConf.to_container(config, resolve=True)
-        main(read_settings(kind, mapping))
+        mappings.append(OmegaConf.to_container(config, resolve=True))
 
     application()
+    # The work is done outside: Hydra prints about every exception that passes through it.
+    for mapping in mappings:
+        main(read_settings(kind, mapping))
 
 
 def _hydra_line(error: Exception) -> str | None:

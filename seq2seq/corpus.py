@@ -42,7 +42,8 @@ class PackedCorpus:
         path = folder / MANIFEST
         if not path.is_file():
             raise CorpusError(
-                f"{folder} is not a packed corpus (no {MANIFEST}). Make one with: python -m data_prep name={folder.name}"
+                f"{folder} is not a packed corpus (no {MANIFEST}). Make one with: "
+                f"python -m data_prep corpus={folder} data=... (grammar, files, multi30k_en_de or hub)"
             )
         try:
             manifest = json.loads(path.read_text(encoding="utf-8"))
@@ -89,7 +90,9 @@ class Split:
             self._ids = tuple(_Ids(table.column(name)) for name in ("source_ids", "target_ids"))
         except Exception as error:
             cause = str(error).splitlines()[0] if str(error) else type(error).__name__
-            raise CorpusError(f"{folder} cannot be read ({cause}). Prepare the corpus again with python -m data_prep.") from None
+            raise CorpusError(
+                f"{folder} cannot be read ({cause}). Prepare the corpus again with python -m data_prep."
+            ) from None
         self._table = table
 
     def __len__(self) -> int:

@@ -1,0 +1,80 @@
+"""Cleaning: the filters one after the other over a batch, with counts and examples.
+
+Validation and test go through the same filters, which then only report: what they would have
+changed or dropped is counted, the lines stay as they are.
+"""
+
+from __future__ import annotations
+
+import dataclasses
+from typing import Any
+
+import numpy as np
+
+from data_prep import filters
+from data_prep.sources.base import Batch
+from seq2seq.settings.prepare import CleaningSettings
+
+EXAMPLES = 10
+LONGEST = 300  # characters of an example that are kept
+
+
+@dataclasses.dataclass
+class Tally:
+    """What one filter did: pairs that reached it, were changed or dropped, and the first examples."""
+
+    checked: int = 0
+    changed: int = 0
+    dropped: int = 0
+    examples: list[Any] = dataclasses.field(default_factory=list)
+
+    def example(self, *texts: str) -> None:
+        if len(self.examples) < EXAMPLES:
+            self.examples.append([text if len(text) <= LONGEST else text[:LONGEST] + " ..." for text in texts])
+
+    def add(self, other: Tally) -> None:
+        self.checked += other.checked
+        self.changed += other.changed
+        self.dropped += other.dropped
+        self.examples = (self.examples + other.examples)[:EXAMPLES]
+
+
+class Cleaning:
+    """The filters of one run over the batches of one split, in order."""
+
+    def __init__(self, settings: CleaningSettings, languages: tuple[str, str]) -> None:
+        self._changes, self._drops = filters.build(settings, languages)
+        self.report = {name: Tally() for name in (*self._changes, *self._drops)}
+
+    def __call__(self, batch: Batch) -> Batch:
+        """The cleaned pairs that stay."""
+        for name, change in self._changes.items():
+            batch = self._change(self.report[name], change, batch)
+        for name, drop in self._drops.items():
+            batch = dropped(self.report[name], drop(*batch), batch)
+        return batch
+
+    def _change(self, tally: Tally, change: filters.Change, batch: Batch) -> Batch:
+        source, target = after = change(batch[0]), change(batch[1])
+        tally.checked += len(source)
+        if source is batch[0] and target is batch[1]:
+            return batch
+        for old_source, old_target, new_source, new_target in zip(*batch, source, target, strict=True):
+            if old_source != new_source or old_target != new_target:
+                tally.changed += 1
+                old, new = (old_source, new_source) if old_source != new_source else (old_target, new_target)
+                tally.example(old, new)
+        return after
+
+
+def dropped(tally: Tally, keep: np.ndarray, batch: Batch) -> Batch:
+    """The pairs of `batch` where `keep` (pairs,) is True; the others are counted."""
+    source, target = batch
+    tally.checked += len(source)
+    if keep.all():
+        return batch
+    for row in np.flatnonzero(~keep):
+        tally.example(source[row], target[row])
+    tally.dropped += int(len(keep) - keep.sum())
+    rows = np.flatnonzero(keep).tolist()
+    return [source[row] for row in rows], [target[row] for row in rows]

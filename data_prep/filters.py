@@ -1,0 +1,173 @@
+"""The cleaning filters, one function or class each, over a batch of lines at a time.
+
+A *change* maps the lines of one side to lines; a *drop* maps both sides to a mask, True where the
+pair stays. Text is mostly clean, so a change first looks at the whole batch in one string: no line
+is touched when that shows nothing to do.
+"""
+
+from __future__ import annotations
+
+import re
+import unicodedata
+from collections.abc import Callable
+from typing import Any
+
+import numpy as np
+
+from seq2seq.errors import SettingError
+from seq2seq.settings.prepare import CleaningSettings, LanguageFilter, LengthFilter, RatioFilter, ScriptFilter
+
+Lines = list[str]
+Change = Callable[[Lines], Lines]                # returns its argument itself when nothing changes
+Drop = Callable[[Lines, Lines], np.ndarray]      # (lines,) bool, True: stays
+
+# Invisible and no white space: controls, soft hyphen, zero-width space, direction marks, byte-order
+# mark. The joiners U+200C and U+200D stay: Persian, Indic scripts and emoji need them.
+_CONTROLS = re.compile(
+    "[\x00-\x08\x0e-\x1b\x7f-\x84\x86-\x9f\u00ad\u200b\u200e\u200f\u202a-\u202e\u2060\u2066-\u2069\ufeff\ufff9-\ufffb]"
+)
+_DIGITS = re.compile(r"\d(?:[\d.,]*\d)?")
+
+
+def unicode(lines: Lines) -> Lines:
+    """Canonical composition (NFC): e and a combining accent become é."""
+    if unicodedata.is_normalized("NFC", " ".join(lines)):
+        return lines
+    return [unicodedata.normalize("NFC", line) for line in lines]
+
+
+def control(lines: Lines) -> Lines:
+    """Control and other invisible characters become nothing."""
+    if " ".join(lines).isprintable():  # none of them is printable; nor are some that may stay
+        return lines
+    return [line if line.isprintable() else _CONTROLS.sub("", line) for line in lines]
+
+
+def whitespace(lines: Lines) -> Lines:
+    """Any run of white space becomes one space; none at either end."""
+    text = " ".join(lines)
+    if text.isprintable() and "  " not in text and text[:1] != " " != text[-1:]:
+        return lines
+    return [" ".join(line.split()) for line in lines]
+
+
+def empty(source: Lines, target: Lines) -> np.ndarray:
+    """A side without a character other than white space."""
+    return ~(_blank(source) | _blank(target))
+
+
+def identical(source: Lines, target: Lines) -> np.ndarray:
+    """Both sides the same: not translated."""
+    return np.fromiter((s != t for s, t in zip(source, target, strict=True)), dtype=bool, count=len(source))
+
+
+def numbers(source: Lines, target: Lines) -> np.ndarray:
+    """Other numbers in figures on the two sides; 1,000 and 1.000 are the same."""
+    return np.fromiter((_numbers(s) == _numbers(t) for s, t in zip(source, target, strict=True)), dtype=bool,
+                       count=len(source))
+
+
+def length(settings: LengthFilter) -> Drop:
+    """A side with fewer or more words, or more characters, than allowed."""
+
+    def drop(source: Lines, target: Lines) -> np.ndarray:
+        keep = np.ones(len(source), dtype=bool)
+        for lines in (source, target):
+            words = np.fromiter((line.count(" ") for line in lines), dtype=np.int64, count=len(lines)) + 1
+            keep &= (words >= settings.min_words) & (words <= settings.max_words)
+            keep &= _characters(lines) <= settings.max_characters
+        return keep
+
+    return drop
+
+
+def ratio(settings: RatioFilter) -> Drop:
+    """One side much longer than the other."""
+
+    def drop(source: Lines, target: Lines) -> np.ndarray:
+        a, b = _characters(source) + settings.slack, _characters(target) + settings.slack
+        return np.maximum(a, b) <= settings.max_ratio * np.minimum(a, b)
+
+    return drop
+
+
+def script(settings: ScriptFilter) -> Drop:
+    """Too few letters of a side are of its script. Raises SettingError for an unknown script."""
+    import regex
+
+    letter = regex.compile(r"\p{L}")
+    patterns = []
+    for side in ("source", "target"):
+        name = getattr(settings, side)
+        try:
+            patterns.append(regex.compile(rf"\p{{Script={name}}}"))
+        except regex.error:
+            raise SettingError(
+                f"cleaning.script.{side}={name} is not a Unicode script. Examples: Latin, Cyrillic, Greek, Arabic, Han."
+            ) from None
+
+    def stays(line: str, pattern: Any) -> bool:
+        letters = letter.findall(line)
+        return not letters or sum(map(bool, map(pattern.match, letters))) >= settings.min_share * len(letters)
+
+    def drop(source: Lines, target: Lines) -> np.ndarray:
+        keep = [stays(s, patterns[0]) and stays(t, patterns[1]) for s, t in zip(source, target, strict=True)]
+        return np.array(keep, dtype=bool)
+
+    return drop
+
+
+def language(settings: LanguageFilter, languages: tuple[str, str]) -> Drop:
+    """A side that py3langid takes for another language. Raises SettingError when it is not there."""
+    try:
+        from py3langid.langid import MODEL_FILE, LanguageIdentifier
+    except ImportError:
+        raise SettingError(
+            "cleaning.language.enabled=true needs the package py3langid. Install it (pip install py3langid) or leave it off."
+        ) from None
+    identifier = LanguageIdentifier.from_model_file(MODEL_FILE, norm_probs=True)
+    for side, code in zip(("source", "target"), languages, strict=True):
+        if code not in identifier.nb_classes:
+            raise SettingError(f"cleaning.language.enabled=true: py3langid does not know data.{side}={code}. Leave it off.")
+
+    def stays(line: str, expected: str) -> bool:
+        if len(line) < settings.min_characters:
+            return True
+        found, probability = identifier.classify(line)
+        return found == expected or probability < settings.min_probability
+
+    def drop(source: Lines, target: Lines) -> np.ndarray:
+        keep = [stays(s, languages[0]) and stays(t, languages[1]) for s, t in zip(source, target, strict=True)]
+        return np.array(keep, dtype=bool)
+
+    return drop
+
+
+def build(settings: CleaningSettings, languages: tuple[str, str]) -> tuple[dict[str, Change], dict[str, Drop]]:
+    """The filters that are on, by name, in the order in which they run."""
+    changes: dict[str, Change] = {"unicode": unicode, "control": control, "whitespace": whitespace}
+    drops: dict[str, Callable[[], Drop]] = {
+        "empty": lambda: empty,
+        "length": lambda: length(settings.length),
+        "ratio": lambda: ratio(settings.ratio),
+        "identical": lambda: identical,
+        "script": lambda: script(settings.script),
+        "numbers": lambda: numbers,
+        "language": lambda: language(settings.language, languages),
+    }
+    return (
+        {name: change for name, change in changes.items() if getattr(settings, name).enabled},
+        {name: make() for name, make in drops.items() if getattr(settings, name).enabled},
+    )
+
+
+def _blank(lines: Lines) -> np.ndarray:
+    return np.fromiter((not line or line.isspace() for line in lines), dtype=bool, count=len(lines))
+
+
+def _characters(lines: Lines) -> np.ndarray:
+    return np.fromiter(map(len, lines), dtype=np.int64, count=len(lines))
+
+
+def _numbers(line: str) -> list[str]:
+    return sorted(found.replace(".", "").replace(",", "") for found in _DIGITS.findall(line))

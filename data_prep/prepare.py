@@ -1,0 +1,145 @@
+"""From a source to a packed corpus, read from top to bottom.
+
+    raw pairs -> clean -> drop duplicates -> learn the pieces -> encode -> pack
+
+A corpus goes through by shards. What memory holds of it are the batches in work, 8 bytes a pair to
+know duplicates by, and the sample that the pieces are learnt from. The number of processes changes
+nothing in the result.
+"""
+
+from __future__ import annotations
+
+import logging
+import os
+import shutil
+from pathlib import Path
+
+import numpy as np
+
+from data_prep import manifest, overlap, packing, passes, report, tokenization
+from data_prep.cleaning import Tally
+from data_prep.sources.base import Source
+from data_prep.sources.build import build_source
+from data_prep.text import Text
+from data_prep.workers import Workers
+from seq2seq.corpus import JOINT, SEPARATE, SPLITS
+from seq2seq.errors import CorpusError
+from seq2seq.folders import whole_folder
+from seq2seq.settings.prepare import PrepareSettings
+from seq2seq.tokenizer import Tokenizer
+
+SHARDS = 64  # of a split: the same for any number of processes, else they would change the packed files
+log = logging.getLogger("seq2seq")
+
+
+def prepare(settings: PrepareSettings) -> Path:
+    """Makes the packed corpus unless it is there already; returns its folder. Raises UserError."""
+    folder = Path(settings.corpus)
+    old = manifest.existing(folder)
+    source = build_source(settings.data, settings.seed)
+    origin = manifest.origin(source, settings)
+    if old is not None:
+        changed = manifest.changes(folder, old, origin)
+        if not changed:
+            log.info("%s is up to date: same input, same settings. Nothing to do.", folder)
+            return folder
+        log.info("%s will be replaced: %s changed.", folder, report.listed(changed))
+    with whole_folder(folder) as part, Workers(settings.num_proc or os.cpu_count() or 1) as workers:
+        made = Preparation(source, settings, workers, part).run() | {"origin": origin}
+        manifest.write(part, made)
+    report.show(folder, made)
+    return folder
+
+
+class Preparation:
+    """One run: a source, its settings, and the folder that is being filled."""
+
+    def __init__(self, source: Source, settings: PrepareSettings, workers: Workers, folder: Path) -> None:
+        self.source, self.settings, self.workers, self.folder = source, settings, workers, folder
+        self.work = folder / "work"  # text between the passes
+
+    def run(self) -> dict:
+        """Fills the folder; returns the manifest but for its origin."""
+        self.work.mkdir()
+        texts, held_out, tallies = {}, {}, {}
+        for split in SPLITS[1:]:
+            if split in self.source.splits():
+                texts[split], held_out[split], tallies[split] = self.hold_out(split)
+        texts["train"], found, tallies["train"] = self.clean(held_out)
+        tokenizers = self.tokenizers(texts["train"])
+        packed = {split: self.pack(split, texts[split], tokenizers) for split in SPLITS if split in texts}
+        shutil.rmtree(self.work)
+        return manifest.describe(self.source.languages, packed, tokenizers, tallies, overlap.summary(found, held_out))
+
+    def hold_out(self, split: str) -> tuple[Text, overlap.Keys, dict[str, Tally]]:
+        """Validation or test: its text as it is, the keys of its sentences, and what the filters saw."""
+        jobs = [
+            passes.HoldOutJob(shard, self.source.languages, self.work / f"{split}-{i}", self.settings.cleaning)
+            for i, shard in enumerate(self.source.shards(split, SHARDS))
+        ]
+        results = self.workers.run(passes.hold_out, jobs, f"reading {split}")
+        text = Text([job.text for job in jobs], [np.ones(result.pairs, dtype=bool) for result in results])
+        if not len(text):
+            raise CorpusError(f"the {split} split is empty. Give one with at least one pair.")
+        return text, overlap.join([result.keys for result in results]), merged([r.report for r in results])
+
+    def clean(self, held_out: dict[str, overlap.Keys]) -> tuple[Text, dict[str, overlap.Found], dict[str, Tally]]:
+        """Training: cleaned text without duplicates, what it shares with the other splits, the counts."""
+        known = {split: {name: np.unique(keys) for name, keys in table.items()} for split, table in held_out.items()}
+        jobs = [
+            passes.CleanJob(shard, self.source.languages, self.work / f"train-{i}", self.settings.cleaning, known,
+                            self.settings.overlap)
+            for i, shard in enumerate(self.source.shards("train", SHARDS))
+        ]
+        results = self.workers.run(passes.clean, jobs, "cleaning train")
+        found = {split: overlap.Found.nothing() for split in known}
+        for result in results:
+            for split, part in result.found.items():
+                found[split].add(part)
+        tallies = merged([result.report for result in results])
+        keep = [np.ones(len(result.keys), dtype=bool) for result in results]
+        if self.settings.cleaning.duplicates.enabled:
+            keep = passes.first_of_each([result.keys for result in results])
+            tallies["duplicates"] = passes.tally_duplicates([job.text for job in jobs], keep)
+        text = Text([job.text for job in jobs], keep)
+        if not len(text):
+            raise CorpusError(report.nothing_left(tallies))
+        return text, found, tallies
+
+    def tokenizers(self, train: Text) -> tuple[Tokenizer, Tokenizer]:
+        """Learns the pieces from the training text and writes the models; one object for both sides when joint."""
+        settings = self.settings.tokenizer
+        sample = train.sample(settings.sample, self.settings.seed)
+        models = []
+        for name, sides in [(JOINT, (0, 1))] if settings.joint else zip(SEPARATE, ((0,), (1,)), strict=True):
+            log.info("learning %s pieces from %s pairs", settings.kind.value, f"{len(sample):,}")
+            model = Tokenizer(tokenization.learn(lambda sides=sides: sample.lines(sides), settings))
+            if len(model) < settings.vocabulary:
+                log.info("the text has too few for %s pieces: %s has %s, as many as there are",
+                         f"{settings.vocabulary:,}", name, f"{len(model):,}")
+            (self.folder / name).write_bytes(model.model)
+            models.append(model)
+        return models[0], models[-1]
+
+    def pack(self, split: str, text: Text, tokenizers: tuple[Tokenizer, Tokenizer]) -> list[passes.Encoded]:
+        """Writes the Arrow folder of a split."""
+        folder = self.folder / split
+        folder.mkdir()
+        count = len(text.files)
+        models = (tokenizers[0].model, tokenizers[1].model)
+        jobs = [
+            passes.EncodeJob(file, keep, models, folder / packing.file_name(i, count), packing.schema())
+            for i, (file, keep) in enumerate(zip(text.files, text.keep, strict=True))
+        ]
+        encoded = self.workers.run(passes.encode, jobs, f"encoding {split}")
+        packing.describe(folder, split, count, manifest.digest(*(part.hash for part in encoded))[:16])
+        return encoded
+
+
+def merged(reports: list[dict[str, Tally]]) -> dict[str, Tally]:
+    """The tallies of all shards as one."""
+    total: dict[str, Tally] = {}
+    for shard in reports:
+        for name, tally in shard.items():
+            total.setdefault(name, Tally()).add(tally)
+    return total

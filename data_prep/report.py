@@ -1,0 +1,86 @@
+"""The report that a person reads: tables on standard error."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import Any
+
+from rich.console import Console
+from rich.markup import escape
+from rich.table import Table
+
+from data_prep.cleaning import Tally
+
+WIDTH = 110  # where standard error is no terminal
+
+
+def show(folder: Path, manifest: dict[str, Any]) -> None:
+    """Prints splits, cleaning and overlap of a manifest."""
+    console = Console(stderr=True)
+    if not console.is_terminal:
+        console = Console(stderr=True, width=WIDTH)
+    console.print(_splits(folder, manifest))
+    console.print(_cleaning(manifest["cleaning"]))
+    if manifest["overlap"]:
+        console.print(_overlap(manifest))
+
+
+def nothing_left(tallies: dict[str, Tally]) -> str:
+    """The error of a training split without a pair."""
+    dropped = {name: tally.dropped for name, tally in tallies.items() if tally.dropped}
+    if not dropped:
+        return "the training split is empty. Give one with at least one pair."
+    counts = ", ".join(f"{name} {count:,}" for name, count in dropped.items())
+    return f"no training pair is left after cleaning (dropped: {counts}). Loosen or switch off a filter: cleaning.NAME.enabled=false"
+
+
+def listed(names: list[str], most: int = 4) -> str:
+    """The first names as a phrase."""
+    rest = len(names) - most
+    return ", ".join(names[:most]) + (f" and {rest} more" if rest > 0 else "")
+
+
+def _splits(folder: Path, manifest: dict[str, Any]) -> Table:
+    source, target = manifest["languages"]
+    sizes = manifest["vocabulary"]
+    vocabulary = f"{sizes[0]:,} pieces" if len(set(manifest["tokenizers"])) == 1 else f"{sizes[0]:,} and {sizes[1]:,} pieces"
+    table = Table(title=f"{escape(str(folder))}: {source}-{target}, {vocabulary}")
+    table.add_column("split")
+    for column in ("pairs", f"pieces/{source}", f"pieces/{target}", "unknown pieces"):
+        table.add_column(column, justify="right")
+    for split, row in manifest["splits"].items():
+        table.add_row(split, f"{row['pairs']:,}", *(f"{mean:.1f}" for mean in row["mean_pieces"]),
+                      f"{sum(row['unknown_pieces']):,}")
+    return table
+
+
+def _cleaning(cleaning: dict[str, Any]) -> Table:
+    """Counts of training; in brackets those that would concern validation and test, which stay as they are."""
+    table = Table(title="cleaning (validation and test are only looked at; ten examples each in manifest.json)")
+    table.add_column("filter")
+    for column in ("checked", "changed", "dropped"):
+        table.add_column(column, justify="right")
+    others = [split for split in cleaning if split != "train"]
+    for split in others:
+        table.add_column(split, justify="right")
+    table.add_column("example", overflow="ellipsis", no_wrap=True, max_width=48)
+    for name, row in cleaning["train"].items():
+        found = [cleaning[split].get(name, {}) for split in others]
+        example = " | ".join(row["examples"][0]) if row["examples"] else ""
+        table.add_row(name, *(f"{row[key]:,}" for key in ("checked", "changed", "dropped")),
+                      *(f"{each.get('changed', 0) + each.get('dropped', 0):,}" for each in found), escape(repr(example)[1:-1]))
+    return table
+
+
+def _overlap(manifest: dict[str, Any]) -> Table:
+    table = Table(title="overlap: sentences of validation and test that training has too")
+    for column in ("split", "match"):
+        table.add_column(column)
+    for column in ("pairs", "source sides", "target sides", "training pairs concerned"):
+        table.add_column(column, justify="right")
+    for split, matches in manifest["overlap"].items():
+        total = manifest["counts"][split]
+        for match, parts in matches.items():
+            counts = (f"{parts[part]['lines']:,} ({parts[part]['lines'] / total:.1%})" for part in ("pair", "source", "target"))
+            table.add_row(split, match, *counts, " / ".join(f"{parts[part]['training_pairs']:,}" for part in ("pair", "source", "target")))
+    return table

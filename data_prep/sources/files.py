@@ -1,0 +1,90 @@
+"""`data=files`: two aligned text files for each split, PREFIX.en and PREFIX.de, plain or .gz."""
+
+from __future__ import annotations
+
+import dataclasses
+from collections.abc import Iterator
+from pathlib import Path
+
+from data_prep.sources.base import BATCH_LINES, Batch, Shard
+from data_prep.sources.lines import TextFile
+from seq2seq.errors import CorpusError
+
+
+class FilesSource:
+    """Text files, line n of the one side beside line n of the other."""
+
+    def __init__(self, languages: tuple[str, str], prefixes: dict[str, str]) -> None:
+        """`prefixes`: split -> PREFIX. Raises CorpusError: no file, or other numbers of lines."""
+        self.languages = languages
+        self._pairs = {split: _pair(prefix, languages) for split, prefix in prefixes.items()}
+
+    def splits(self) -> tuple[str, ...]:
+        return tuple(self._pairs)
+
+    def shards(self, split: str, count: int) -> list[Shard]:
+        source, target = self._pairs[split]
+        if source.packed or target.packed:
+            count = 1
+        return [_Part(source, target, first, last) for first, last in stretches(source.lines, count)]
+
+    def fingerprint(self) -> dict:
+        return {
+            split: [{"file": Path(file.path).name, "lines": file.lines, "sha256": file.sha256} for file in pair]
+            for split, pair in self._pairs.items()
+        }
+
+
+def stretches(total: int, count: int) -> list[tuple[int, int]]:
+    """At most `count` stretches (first, last) of about the same size that cover 0..total-1 in order."""
+    count = max(1, min(count, -(-total // BATCH_LINES)))
+    edges = [total * i // count for i in range(count + 1)]
+    return list(zip(edges[:-1], edges[1:], strict=True))
+
+
+@dataclasses.dataclass(frozen=True)
+class _Part:
+    source: TextFile
+    target: TextFile
+    first: int
+    last: int
+
+    def __call__(self) -> Iterator[Batch]:
+        source, target = (file.read(self.first, self.last) for file in (self.source, self.target))
+        return paired(source, target)
+
+
+def paired(source: Iterator[list[str]], target: Iterator[list[str]]) -> Iterator[Batch]:
+    """Two streams of lists of any lengths as batches of up to BATCH_LINES pairs."""
+    left: list[str] = []
+    right: list[str] = []
+    while True:
+        while len(left) < BATCH_LINES and (more := next(source, None)) is not None:
+            left += more
+        while len(right) < BATCH_LINES and (more := next(target, None)) is not None:
+            right += more
+        size = min(len(left), len(right), BATCH_LINES)
+        if not size:
+            return
+        yield left[:size], right[:size]
+        del left[:size], right[:size]
+
+
+def _pair(prefix: str, languages: tuple[str, str]) -> tuple[TextFile, TextFile]:
+    source, target = (TextFile.index(_find(prefix, language)) for language in languages)
+    if source.lines != target.lines:
+        raise CorpusError(
+            f"{source.path} has {source.lines:,} lines and {target.path} has {target.lines:,}: line n of the one "
+            "must be the translation of line n of the other."
+        )
+    if not source.lines:
+        raise CorpusError(f"{source.path} and {target.path} have no lines: the corpus is empty.")
+    return source, target
+
+
+def _find(prefix: str, language: str) -> Path:
+    plain, packed = Path(f"{prefix}.{language}"), Path(f"{prefix}.{language}.gz")
+    for path in (plain, packed):
+        if path.is_file():
+            return path
+    raise CorpusError(f"{plain} does not exist (nor does {packed.name}). Check the folder, the prefix and the language.")

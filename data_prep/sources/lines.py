@@ -1,0 +1,112 @@
+"""Lines of a text file by blocks, from any line to any other: fast for the whole file, cheap for a part.
+
+Read as seq2seq/text.py reads: UTF-8, split at `\\n` only, one `\\r` before it and a byte-order mark at
+the start dropped. A plain file is indexed once (newlines before every block), so that several
+processes each read their own stretch; a .gz file can only be read from its start.
+"""
+
+from __future__ import annotations
+
+import contextlib
+import dataclasses
+import gzip
+import hashlib
+import zlib
+from collections.abc import Iterator
+from pathlib import Path
+from typing import IO
+
+import numpy as np
+
+from seq2seq.errors import CorpusError
+from seq2seq.text import MARK
+
+BLOCK = 1 << 20  # bytes
+
+
+@dataclasses.dataclass(frozen=True)
+class TextFile:
+    """An indexed file of lines."""
+
+    path: str
+    lines: int
+    sha256: str                  # of the unpacked bytes
+    newlines: tuple[int, ...]    # before block 0, 1, ...; of a packed file only block 0
+
+    @property
+    def packed(self) -> bool:
+        return self.path.endswith(".gz")
+
+    @classmethod
+    def index(cls, path: str | Path) -> TextFile:
+        """Counts and hashes. Raises CorpusError when the file cannot be read."""
+        digest, newlines, last = hashlib.sha256(), [0], b"\n"
+        with _opened(str(path)) as stream:
+            while block := stream.read(BLOCK):
+                digest.update(block)
+                newlines.append(newlines[-1] + block.count(b"\n"))
+                last = block[-1:]
+        lines = newlines[-1] + (last != b"\n")
+        kept = newlines[:1] if str(path).endswith(".gz") else newlines
+        return cls(str(path), lines, digest.hexdigest(), tuple(kept))
+
+    def read(self, first: int, last: int) -> Iterator[list[str]]:
+        """Yields the lines first..last-1 in lists of some thousand. Raises CorpusError at invalid UTF-8."""
+        with _opened(self.path) as stream:
+            offset = self._seek(stream, first)
+            number, rest = first, b""
+            while number < last:
+                block = stream.read(BLOCK)
+                data = rest + block
+                end = len(data) if not block else data.rfind(b"\n") + 1
+                whole, rest = data[:end], data[end:]
+                if whole:
+                    lines = self._decode(whole, number, offset)
+                    yield lines[: last - number]
+                    number, offset = number + len(lines), offset + end
+                if not block:
+                    return
+
+    def _seek(self, stream: IO[bytes], line: int) -> int:
+        """Moves to the start of a line; returns its byte offset."""
+        block = int(np.searchsorted(self.newlines, line, side="left")) - 1 if line else 0
+        block = max(block, 0)
+        position, missing = block * BLOCK, line - self.newlines[block]
+        stream.seek(position)
+        while missing:
+            data = stream.read(BLOCK)
+            count = data.count(b"\n")
+            if count >= missing:
+                ends = np.flatnonzero(np.frombuffer(data, dtype=np.uint8) == ord("\n"))
+                position += int(ends[missing - 1]) + 1
+                break
+            position, missing = position + len(data), missing - count
+        stream.seek(position)
+        return position
+
+    def _decode(self, data: bytes, number: int, offset: int) -> list[str]:
+        mark = len(MARK) if offset == 0 and data.startswith(MARK) else 0
+        try:
+            text = data[mark:].decode("utf-8")
+        except UnicodeDecodeError as error:
+            start = mark + error.start
+            line = number + data.count(b"\n", 0, start) + 1
+            raise CorpusError(
+                f"{self.path} line {line} is not UTF-8: byte 0x{data[start]:02x} at offset {offset + start}. "
+                "Convert the text first, for example with: iconv -f latin1 -t utf-8"
+            ) from None
+        if "\r" in text:
+            text = text.replace("\r\n", "\n").removesuffix("\r")
+        lines = text.split("\n")
+        return lines[:-1] if data.endswith(b"\n") else lines
+
+
+@contextlib.contextmanager
+def _opened(path: str) -> Iterator[IO[bytes]]:
+    try:
+        with gzip.open(path) if path.endswith(".gz") else open(path, "rb") as stream:
+            yield stream
+    except (EOFError, zlib.error, gzip.BadGzipFile) as error:
+        raise CorpusError(f"{path} is not a whole gzip file ({error}). Pack it again or unpack it.") from None
+    except OSError as error:
+        raise CorpusError(f"{path} cannot be read: {error.strerror or error}.") from None
