@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from typing import Any
+
 from torch import nn
 
 from seq2seq.errors import SettingError
@@ -18,7 +20,7 @@ def build_model(settings: NetworkSettings, source_vocabulary: int, target_vocabu
     model, cell = settings.model, settings.cell
     source, target = _embeddings(model.tie, model.embedding, source_vocabulary, target_vocabulary)
     attends = settings.context.kind is ContextKind.ATTENTION
-    stack = {"kind": cell.kind, "nonlinearity": cell.nonlinearity, "hidden": model.hidden,
+    stack: dict[str, Any] = {"kind": cell.kind, "nonlinearity": cell.nonlinearity, "hidden": model.hidden,
              "residual": model.residual, "layer_norm": model.layer_norm, "dropout": model.dropout.layer}
     encoder = Encoder(inputs=model.embedding, layers=model.encoder_layers, bidirectional=model.bidirectional, **stack)
     attention = None

@@ -66,22 +66,22 @@ class Cell(nn.Module):
     @property
     def U(self) -> Tensor:
         """(gates * H, X), the input matrix."""
-        return self.library.weight_ih_l0
+        return self.library.get_parameter("weight_ih_l0")
 
     @property
     def W(self) -> Tensor:
         """(gates * H, H), the recurrent matrix."""
-        return self.library.weight_hh_l0
+        return self.library.get_parameter("weight_hh_l0")
 
     @property
     def b(self) -> Tensor:
         """(gates * H,), the bias beside U."""
-        return self.library.bias_ih_l0
+        return self.library.get_parameter("bias_ih_l0")
 
     @property
     def d(self) -> Tensor:
         """(gates * H,), the bias beside W."""
-        return self.library.bias_hh_l0
+        return self.library.get_parameter("bias_hh_l0")
 
     def zero_state(self, like: Tensor, *shape: int) -> CellState:
         """h_0 = 0 (and m_0 = 0) with the given leading shape."""

@@ -67,8 +67,8 @@ class Decoder(nn.Module):
     def start(self, memory: Memory) -> State:
         """s_0 of one hypothesis per sentence: (B, 1, H) in every layer."""
         layers = tuple(
-            tuple(part[:, None] for part in cell.state_from(self._initial(layer, memory)))
-            for layer, cell in enumerate(self.cells)
+            tuple(part[:, None] for part in self._cell(layer).state_from(self._initial(layer, memory)))
+            for layer in range(len(self.cells))
         )
         fed = torch.zeros_like(memory.final)[:, None] if self.stepwise else None
         return State(layers, fed)
@@ -80,11 +80,11 @@ class Decoder(nn.Module):
         x = self._inputs(y, self._spread(memory.context, steps) if self.context_in_input else None,
                          (memory.final.shape[0], steps), memory.final)
         state = [self._initial(layer, memory) for layer in range(len(self.cells))]
-        s = self.cells[0].sequence(x, self.cells[0].state_from(state[0]))
+        s = self._cell(0).sequence(x, self._cell(0).state_from(state[0]))
         c = self._attend(s, memory)[0] if self.upper else None
         for layer in range(1, len(self.cells)):
             below = self.dropout(self.norms[layer - 1](s))
-            cell = self.cells[layer]
+            cell = self._cell(layer)
             s = cell.sequence(below if c is None else torch.cat([below, c], dim=-1), cell.state_from(state[layer]))
             if self.residual:
                 s = s + below
@@ -111,14 +111,14 @@ class Decoder(nn.Module):
             previous = self.attention_query is AttentionQuery.PREVIOUS
             c, weights = self._attend(state.layers[0][0], memory) if previous else (state.fed, None)
         x = self._inputs(y, c if self.context_in_input else None, shape, memory.final)
-        layers = [_step(self.cells[0], x, state.layers[0])]
+        layers = [_step(self._cell(0), x, state.layers[0])]
         s = layers[0][0]
         if self.upper:
             c, weights = self._attend(s, memory)
         for layer in range(1, len(self.cells)):
             below = self.dropout(self.norms[layer - 1](s))
             x = torch.cat([below, c], dim=-1) if self.upper and c is not None else below
-            layers.append(_step(self.cells[layer], x, state.layers[layer]))
+            layers.append(_step(self._cell(layer), x, state.layers[layer]))
             s = layers[-1][0] + below if self.residual else layers[-1][0]
         s = self.norms[-1](s)
         if self.attention is not None and weights is None:  # feed=readout, or query=current
@@ -126,13 +126,21 @@ class Decoder(nn.Module):
         return s, c, tuple(layers), weights
 
     def _one_by_one(self, y: Tensor | None, memory: Memory, steps: int) -> Tensor:
-        state, states, contexts = self.start(memory), [], []
+        state = self.start(memory)
+        states: list[Tensor] = []
+        contexts: list[Tensor] = []
         for t in range(steps):
             s, c, layers, _ = self._advance(None if y is None else y[:, t : t + 1], state, memory)
+            assert c is not None  # stepwise means attention
             state = State(layers, c)
             states.append(s)
             contexts.append(c)
         return self.readout(torch.cat(states, dim=1), torch.cat(contexts, dim=1), y)
+
+    def _cell(self, layer: int) -> Cell:
+        cell = self.cells[layer]
+        assert isinstance(cell, Cell)
+        return cell
 
     def _initial(self, layer: int, memory: Memory) -> Tensor:
         if self.attention is not None:
@@ -155,7 +163,7 @@ class Decoder(nn.Module):
         return there[0] if len(there) == 1 else torch.cat(there, dim=-1)
 
 
-def _step(cell: nn.Module, x: Tensor, state: CellState) -> CellState:
+def _step(cell: Cell, x: Tensor, state: CellState) -> CellState:
     """One step of B x K hypotheses: (B, K, X) -> state parts (B, K, H)."""
     rows = x.shape[:2]
     flat = cell.step(x.flatten(0, 1), tuple(part.flatten(0, 1) for part in state))

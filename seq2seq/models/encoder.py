@@ -50,7 +50,7 @@ class Layer(nn.Module):
 
 
 class Encoder(nn.Module):
-    """A stack of layers with dropout, residual connections and normalisation between them."""
+    """A stack of layers with residual connections, and normalisation and dropout on what each layer hands on."""
 
     def __init__(self, *, kind: CellKind, nonlinearity: Nonlinearity, inputs: int, hidden: int, layers: int,
                  bidirectional: bool, residual: bool, layer_norm: bool, dropout: float) -> None:
@@ -74,7 +74,7 @@ class Encoder(nn.Module):
                 states = states + inputs
                 # h_N of the sum: the inputs at the place where each direction ended.
                 final = final + self._ends(inputs, rows, lengths)
-        return self.norms[-1](states), self.norms[-1](final)
+        return self.dropout(self.norms[-1](states)), self.dropout(self.norms[-1](final))
 
     def _ends(self, states: Tensor, rows: Tensor, lengths: Tensor) -> Tensor:
         last = states[rows, lengths - 1]

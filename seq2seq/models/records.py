@@ -25,7 +25,11 @@ class Memory(NamedTuple):
 
     def select(self, rows: Tensor) -> Memory:
         """The sentences `rows` (B',), in that order."""
-        return Memory(*(None if part is None else part.index_select(0, rows) for part in self))
+
+        def pick(part: Tensor | None) -> Tensor | None:
+            return None if part is None else part.index_select(0, rows)
+
+        return Memory(*map(pick, self))  # type: ignore[arg-type]
 
 
 class State(NamedTuple):

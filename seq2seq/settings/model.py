@@ -74,7 +74,7 @@ class CellSettings:
 
     def __post_init__(self) -> None:
         if self.nonlinearity is Nonlinearity.RELU and self.kind is not CellKind.RNN:
-            raise SettingError(f"nonlinearity=relu belongs to kind=rnn; kind={self.kind.value} fixes its own (use tanh).")
+            raise SettingError(f"nonlinearity=relu belongs to kind=rnn; kind={self.kind.value} has its own. Use tanh.")
 
 
 @dataclasses.dataclass(kw_only=True)

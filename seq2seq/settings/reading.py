@@ -70,7 +70,8 @@ def check(settings: Any, field: str, *, at_least: float | None = None, at_most: 
     if below is not None:
         bounds.append((value < below, f"below {below}"))
     if not math.isfinite(value) or not all(good for good, _ in bounds):
-        raise SettingError(f"{field}={value} is out of range: give a number " + " and ".join(b for _, b in bounds) + ".")
+        wanted = " and ".join(words for _, words in bounds)
+        raise SettingError(f"{field}={value} is out of range: give a number {wanted}.")
 
 
 def differences(old: Any, new: Any, where: str = "") -> list[tuple[str, Any, Any]]:
