@@ -7,7 +7,8 @@ finds its place again without going through what lies before it.
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Sequence
+from collections.abc import Generator, Iterator, Sequence
+from concurrent.futures import ThreadPoolExecutor
 from typing import NamedTuple
 
 import numpy as np
@@ -15,6 +16,7 @@ import torch
 from torch import Tensor
 
 from seq2seq.corpus import Split
+from seq2seq.errors import SettingError
 from seq2seq.settings.training import SubwordSamplingSettings
 from seq2seq.tokenizer import BOS, EOS, PAD, Tokenizer
 
@@ -32,7 +34,24 @@ class Batch(NamedTuple):
     rows: Tensor            # (B,)    line numbers in the split, from 0
 
     def to(self, device: torch.device | str) -> Batch:
-        return Batch(*(tensor.to(device, non_blocking=True) for tensor in self))
+        """On a CUDA device without waiting for what it is at: such a copy starts from pinned memory."""
+        if torch.device(device).type != "cuda":
+            return Batch(*(tensor.to(device) for tensor in self))
+        return Batch(*(tensor.pin_memory().to(device, non_blocking=True) for tensor in self))
+
+    def part(self, number: int, count: int) -> Batch | None:
+        """Every `count`-th row from `number` on, without the padding that they no longer need.
+
+        None when there are no such rows. Rows lie in order of length, so all parts weigh the same.
+        """
+        if count == 1:
+            return self
+        taken = Batch(*(tensor[number::count] for tensor in self))
+        if not len(taken.rows):
+            return None
+        source, target = int(taken.source_lengths.max()), int(taken.target_lengths.max())
+        return taken._replace(source=taken.source[:, :source], target_in=taken.target_in[:, :target],
+                              target_out=taken.target_out[:, :target])
 
     @property
     def pieces(self) -> int:
@@ -63,14 +82,16 @@ def pad_source(source: Sequence[Sequence[int]]) -> tuple[Tensor, Tensor]:
 
 def _pad(sequences: Sequence[Sequence[int] | np.ndarray], width: int, first: int | None = None,
          last: int | None = None) -> Tensor:
+    lengths = np.fromiter(map(len, sequences), dtype=np.int64, count=len(sequences))
     table = np.full((len(sequences), width), PAD, dtype=np.int64)
     start = 0 if first is None else 1
-    for row, ids in zip(table, sequences, strict=True):
-        if first is not None:
-            row[0] = first
-        row[start : start + len(ids)] = ids
-        if last is not None:
-            row[start + len(ids)] = last
+    places = np.arange(width)
+    inside = (places >= start) & (places < start + lengths[:, None])
+    table[inside] = np.concatenate([np.asarray(ids, dtype=np.int64) for ids in sequences])
+    if first is not None:
+        table[:, 0] = first
+    if last is not None:
+        table[np.arange(len(sequences)), start + lengths] = last
     return torch.from_numpy(table)
 
 
@@ -84,17 +105,31 @@ def plan_batches(source_lengths: np.ndarray, target_lengths: np.ndarray, budget:
     # Random noise below one piece breaks ties, so pairs of one length meet new neighbours.
     noise = generator.random(len(target_lengths))
     order = np.lexsort((source_lengths + noise, target_lengths))
-    batches, start = [], 0
-    widest = 0
-    for place, row in enumerate(order):
-        longest = max(widest, int(source_lengths[row]), int(target_lengths[row]))
-        if place > start and longest * (place - start + 1) > budget:
+    batches = _cut(order, source_lengths, target_lengths, budget)
+    return [batches[i] for i in generator.permutation(len(batches))]
+
+
+def _cut(order: np.ndarray, source_lengths: np.ndarray, target_lengths: np.ndarray,
+         budget: int) -> list[np.ndarray]:
+    """Cuts pairs in the given order wherever one more would need more than `budget` padded pieces."""
+    batches, start, widest = [], 0, 0
+    longer = np.maximum(source_lengths, target_lengths)[order].tolist()
+    for place, length in enumerate(longer):
+        widest = max(widest, length)
+        if place > start and widest * (place - start + 1) > budget:
             batches.append(order[start:place])
-            start, longest = place, max(int(source_lengths[row]), int(target_lengths[row]))
-        widest = longest
+            start, widest = place, length
     if start < len(order):
         batches.append(order[start:])
-    return [batches[i] for i in generator.permutation(len(batches))]
+    return batches
+
+
+class Position(NamedTuple):
+    """The batch that comes next: `batch` of `chunk` of `epoch`, all from 0."""
+
+    epoch: int = 0
+    chunk: int = 0
+    batch: int = 0
 
 
 class TrainingBatches:
@@ -121,8 +156,29 @@ class TrainingBatches:
         source, target = self._segment(rows, epoch, chunk)
         generator = np.random.default_rng([self._seed, epoch, chunk, 1])
         lengths = [np.asarray([len(ids) + 1 for ids in side]) for side in (source, target)]
-        plan = plan_batches(*lengths, budget=self._budget, generator=generator)
+        plan = plan_batches(lengths[0], lengths[1], self._budget, generator)
         return [make_batch([source[i] for i in part], [target[i] for i in part], rows[part]) for part in plan]
+
+    def stream(self, start: Position = Position()) -> Generator[tuple[Batch, Position, float], None, None]:  # noqa: B008
+        """The batches from `start` on, without end: (batch, position behind it, epochs gone through then).
+
+        The next chunk is drawn by a thread while this one is trained on.
+        """
+        if not len(self.rows):
+            raise SettingError(f"training.max_pieces={self._max_pieces} leaves out all {self.left_out} "
+                               "training pairs. Raise it.")
+        epoch, chunk, first = start
+        with ThreadPoolExecutor(max_workers=1) as drawer:
+            ahead = drawer.submit(self.chunk, epoch, chunk)
+            while True:
+                batches = ahead.result()
+                next_epoch, next_chunk = divmod(epoch * self.chunks + chunk + 1, self.chunks)
+                ahead = drawer.submit(self.chunk, next_epoch, next_chunk)
+                for place in range(first, len(batches)):
+                    last = place + 1 == len(batches)
+                    behind = Position(next_epoch, next_chunk) if last else Position(epoch, chunk, place + 1)
+                    yield batches[place], behind, epoch + (chunk + (place + 1) / len(batches)) / self.chunks
+                epoch, chunk, first = next_epoch, next_chunk, 0
 
     def _chunk_rows(self, epoch: int, chunk: int) -> np.ndarray:
         order = np.random.default_rng([self._seed, epoch, 0]).permutation(self.rows)
@@ -140,7 +196,7 @@ class TrainingBatches:
         sides: list[list] = [source, target]
         for side, alpha in enumerate(alphas):
             if alpha:
-                # The drawn pieces may be too many for memory set aside by max_pieces: keep the usual ones then.
+                # The drawn pieces may be more than max_pieces: the usual ones stay then.
                 drawn = self._tokenizers[side].sample(text[side], alpha, seed + side)
                 sides[side] = [new if len(new) < self._max_pieces else old
                                for new, old in zip(drawn, sides[side], strict=True)]
@@ -149,16 +205,6 @@ class TrainingBatches:
 
 def valid_batches(split: Split, budget: int) -> Iterator[Batch]:
     """Every pair of a split once, in batches of like length; `rows` tells where each belongs."""
-    order = np.lexsort((split.source_lengths, split.target_lengths))
-    start = 0
-    while start < len(order):
-        stop = start + 1
-        while stop < len(order):
-            longest = max(split.source_lengths[order[start : stop + 1]].max(),
-                          split.target_lengths[order[start : stop + 1]].max()) + 1
-            if longest * (stop + 1 - start) > budget:
-                break
-            stop += 1
-        rows = order[start:stop]
+    source, target = split.source_lengths + 1, split.target_lengths + 1
+    for rows in _cut(np.lexsort((source, target)), source, target, budget):
         yield make_batch(*split.ids(rows), rows)
-        start = stop

@@ -6,7 +6,7 @@ import dataclasses
 import enum
 
 from seq2seq.errors import SettingError
-from seq2seq.settings.model import ContextKind, NetworkSettings, AttentionFeed
+from seq2seq.settings.model import AttentionFeed, ContextKind, NetworkSettings
 from seq2seq.settings.reading import check
 from seq2seq.settings.search import SearchKind, SearchSettings
 
@@ -92,6 +92,7 @@ class TrainingSettings:
     max_minutes: float | None = None
     validate_every: int | None = None  # updates; null: at the end of every epoch
     log_every: int = 50                # updates
+    checkpoint_minutes: float = 5.0    # the most work that a crash between two validations can cost
     best_by: Measure = Measure.BLEU
     patience: int | None = None        # validations without a better best_by before stopping; null: never
     clip_norm: float | None = 1.0
@@ -112,6 +113,7 @@ class TrainingSettings:
                       "log_every", "patience", "average_last", "threads", "valid_sentences"):
             check(self, field, at_least=1)
         check(self, "max_minutes", above=0)
+        check(self, "checkpoint_minutes", above=0)
         check(self, "clip_norm", above=0)
         check(self, "label_smoothing", at_least=0, below=1)
         check(self, "scheduled_sampling", at_least=0, at_most=1)

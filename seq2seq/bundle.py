@@ -1,0 +1,213 @@
+"""The model bundle: a folder that translates anywhere with nothing else.
+
+    weights.safetensors        every parameter once, fp32
+    settings.yaml              checked against the dataclasses when read
+    tokenizer.model            or tokenizer.source.model and tokenizer.target.model
+    bundle.json                format version, languages, sizes, scores, sha256 of each file
+    README.md                  the model card
+
+A bundle is data: no pickle, no class path, no file outside the folder, and no memory is set
+aside for weights before their shapes are known to fit.
+"""
+
+from __future__ import annotations
+
+import dataclasses
+import hashlib
+import json
+import struct
+from pathlib import Path
+from typing import Any
+
+import torch
+import yaml
+from torch import Tensor
+
+from seq2seq.bundle_card import model_card
+from seq2seq.errors import BundleError, SettingError
+from seq2seq.folders import whole_folder
+from seq2seq.models.build import build_model
+from seq2seq.models.encoder_decoder import EncoderDecoder
+from seq2seq.settings.reading import read_settings, write_settings
+from seq2seq.settings.training import TrainSettings
+from seq2seq.tokenizer import Tokenizer
+
+FORMAT_VERSION = 1
+WEIGHTS, SETTINGS, INFO, CARD = "weights.safetensors", "settings.yaml", "bundle.json", "README.md"
+JOINT, SEPARATE = "tokenizer.model", ("tokenizer.source.model", "tokenizer.target.model")
+_TEXT_LIMIT = 1 << 20  # bytes of a settings.yaml or bundle.json; real ones have a few thousand
+
+
+@dataclasses.dataclass(frozen=True, kw_only=True)
+class Bundle:
+    model: EncoderDecoder  # eval mode, on the device asked for
+    source_tokenizer: Tokenizer
+    target_tokenizer: Tokenizer
+    languages: tuple[str, str]  # source, target
+    settings: TrainSettings
+    info: dict[str, Any]        # bundle.json
+    folder: Path
+
+
+def save_bundle(folder: Path, model: EncoderDecoder, tokenizers: tuple[Tokenizer, Tokenizer],
+                settings: TrainSettings, info: dict[str, Any]) -> None:
+    """Writes the bundle whole. `info` has at least `languages` and what the model card shows."""
+    from safetensors.torch import save
+
+    weights = {name: value.detach().to("cpu", torch.float32).contiguous()
+               for name, value in _tensors(model).items()}
+    source, target = tokenizers
+    written = yaml.safe_dump(write_settings(settings), sort_keys=False, allow_unicode=True)
+    files = {WEIGHTS: save(weights), SETTINGS: written.encode()}
+    files |= {JOINT: source.model} if source.model == target.model else dict(
+        zip(SEPARATE, (source.model, target.model), strict=True))
+    info = {
+        "format_version": FORMAT_VERSION, **info,
+        "vocabulary": {"source": len(source), "target": len(target)},
+        "parameters": sum(tensor.numel() for tensor in weights.values()),
+        "sha256": {name: hashlib.sha256(content).hexdigest() for name, content in files.items()},
+    }
+    files[INFO] = (json.dumps(info, indent=1, ensure_ascii=False) + "\n").encode()
+    files[CARD] = model_card(info, settings).encode()
+    with whole_folder(folder) as place:
+        for name, content in files.items():
+            (place / name).write_bytes(content)
+
+
+def load_bundle(path: Path, device: str = "cpu") -> Bundle:
+    """Opens a bundle folder, or a run folder's best/ (else last/). Raises BundleError for any damage."""
+    folder = _find(Path(path))
+    info = _read_info(folder)
+    settings = _read_settings(folder, info)
+    source, target = _read_tokenizers(folder, info)
+    weights = _checked(folder, WEIGHTS, info)
+    model = _build(folder, settings, (len(source), len(target)), weights)
+    languages: tuple[str, str] = tuple(info["languages"])  # type: ignore[assignment]
+    return Bundle(model=model.to(device).eval(), source_tokenizer=source, target_tokenizer=target,
+                  languages=languages, settings=settings, info=info, folder=folder)
+
+
+def _find(path: Path) -> Path:
+    for folder in (path, path / "best", path / "last"):
+        if (folder / INFO).is_file():
+            return folder
+    if not path.exists():
+        raise BundleError(f"{path} does not exist. Give the folder of a trained run: run=FOLDER.")
+    raise BundleError(f"{path} is no run folder or model bundle (no {INFO}, and none in best/ or last/). "
+                      "Train one with: python train.py run=FOLDER")
+
+
+def _read_info(folder: Path) -> dict[str, Any]:
+    try:
+        info = json.loads(_text(folder / INFO))
+    except (ValueError, RecursionError):
+        raise BundleError(f"{folder / INFO} is damaged. {_CURE}") from None
+    version = info.get("format_version") if isinstance(info, dict) else None
+    if version != FORMAT_VERSION:
+        raise BundleError(f"{folder} has bundle format {str(version)[:20]}; this version reads format "
+                          f"{FORMAT_VERSION}.")
+    languages, sums = info.get("languages"), info.get("sha256")
+    if (not isinstance(languages, list) or [type(language) for language in languages] != [str, str]
+            or not isinstance(sums, dict)):
+        raise BundleError(f"{folder / INFO} is damaged (languages or sha256). {_CURE}")
+    return info
+
+
+def _read_settings(folder: Path, info: dict[str, Any]) -> TrainSettings:
+    text = _checked(folder, SETTINGS, info, limit=_TEXT_LIMIT)
+    try:
+        return read_settings(TrainSettings, yaml.load(text.decode(), Loader=_PlainLoader))
+    except (ValueError, yaml.YAMLError, RecursionError):
+        raise BundleError(f"{folder / SETTINGS} is damaged. {_CURE}") from None
+    except SettingError as error:
+        raise BundleError(f"{folder / SETTINGS} cannot be used: {error}") from None
+
+
+def _read_tokenizers(folder: Path, info: dict[str, Any]) -> tuple[Tokenizer, Tokenizer]:
+    if JOINT in info["sha256"]:
+        joint = Tokenizer(_checked(folder, JOINT, info), name=str(folder / JOINT))
+        return joint, joint
+    source, target = (Tokenizer(_checked(folder, name, info), name=str(folder / name)) for name in SEPARATE)
+    return source, target
+
+
+def _build(folder: Path, settings: TrainSettings, vocabularies: tuple[int, int],
+           weights: bytes) -> EncoderDecoder:
+    from safetensors import SafetensorError
+    from safetensors.torch import load
+
+    held = _shapes(folder, weights)
+    layers = settings.model.encoder_layers + settings.model.decoder_layers
+    if layers > len(held):  # every layer has weights: a false number must not be built to be found out
+        raise BundleError(f"{folder / WEIGHTS} does not fit {SETTINGS}: {layers} layers, {len(held)} "
+                          f"tensors. {_CURE}")
+    try:
+        with torch.device("meta"):  # shapes without memory
+            sketch = build_model(settings, *vocabularies)
+        wanted = {name: list(value.shape) for name, value in _tensors(sketch).items()}
+    except (SettingError, RuntimeError, OverflowError) as error:
+        raise BundleError(f"{folder} cannot be built: {str(error).splitlines()[0]}") from None
+    for name in wanted.keys() | held.keys():
+        if wanted.get(name) != held.get(name):
+            raise BundleError(f"{folder / WEIGHTS} does not fit {SETTINGS}: {name[:80]} is "
+                              f"{str(held.get(name))[:80]}, not {wanted.get(name)}. {_CURE}")
+    try:
+        tensors = load(weights)
+    except (SafetensorError, ValueError, KeyError):
+        raise BundleError(f"{folder / WEIGHTS} is damaged. {_CURE}") from None
+    model = build_model(settings, *vocabularies)
+    with torch.no_grad():
+        for name, value in _tensors(model).items():
+            value.copy_(tensors[name])
+    return model
+
+
+def _shapes(folder: Path, weights: bytes) -> dict[str, list[int]]:
+    """Name -> shape from the header alone: 8 bytes of its length, then JSON."""
+    try:
+        (length,) = struct.unpack("<Q", weights[:8])
+        header = json.loads(weights[8 : 8 + min(length, len(weights))])
+        return {name: entry["shape"] for name, entry in header.items() if name != "__metadata__"}
+    except (struct.error, ValueError, KeyError, TypeError, AttributeError, RecursionError):
+        raise BundleError(f"{folder / WEIGHTS} is damaged. {_CURE}") from None
+
+
+def _tensors(model: EncoderDecoder) -> dict[str, Tensor]:
+    """Every parameter (once, however often it is tied) and buffer."""
+    return {**dict(model.named_parameters()), **dict(model.named_buffers())}
+
+
+def _checked(folder: Path, name: str, info: dict[str, Any], limit: int | None = None) -> bytes:
+    """The bytes of a file of the bundle, if they are those it was written with."""
+    content = _bytes(folder / name, limit)
+    if hashlib.sha256(content).hexdigest() != info["sha256"].get(name):
+        raise BundleError(f"{folder / name} is damaged or was altered (its SHA-256 is not that in {INFO}). "
+                          f"{_CURE}")
+    return content
+
+
+def _text(path: Path) -> str:
+    return _bytes(path, _TEXT_LIMIT).decode()
+
+
+def _bytes(path: Path, limit: int | None = None) -> bytes:
+    try:
+        if limit is not None and path.stat().st_size > limit:
+            raise BundleError(f"{path} is damaged (more than {limit} bytes). {_CURE}")
+        return path.read_bytes()
+    except FileNotFoundError:
+        raise BundleError(f"{path} is missing. {_CURE}") from None
+    except OSError as error:
+        raise BundleError(f"{path} cannot be read: {error.strerror}.") from None
+
+
+class _PlainLoader(yaml.SafeLoader):
+    """YAML without aliases: a few of them can stand for more text than a memory holds."""
+
+    def compose_node(self, parent: Any, index: Any) -> Any:
+        if self.check_event(yaml.AliasEvent):
+            raise yaml.YAMLError("aliases are not taken")
+        return super().compose_node(parent, index)
+
+
+_CURE = "Copy the bundle again, or train anew."

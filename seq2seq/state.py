@@ -1,0 +1,71 @@
+"""Every number of a training run that a resumed run takes up again, in one record.
+
+The random numbers are not in it: each update draws from a generator seeded by (seed, update,
+rank), so the position in the run is all there is to know.
+"""
+
+from __future__ import annotations
+
+import dataclasses
+
+from seq2seq.batches import Position
+from seq2seq.settings.training import OptimizerSettings, TrainingSettings
+
+
+@dataclasses.dataclass(kw_only=True)
+class TrainState:
+    updates: int = 0              # done
+    position: Position = dataclasses.field(default_factory=Position)
+    epochs: float = 0.0           # gone through, with the share of the one under way
+    pieces: int = 0               # target pieces trained on
+    seconds: float = 0.0          # of the whole loop, over all resumes
+    aside_seconds: float = 0.0    # of them: validating and saving
+    validated: int = 0            # update of the last validation
+    best: float | None = None     # the best value of best_by
+    best_updates: int = 0         # and the update it was reached at
+    stale: int = 0                # validations since then
+    plateau_stale: int = 0        # validations without improvement since the last plateau
+    plateaus: int = 0             # schedule=plateau: how often the learning rate was lowered
+
+    @property
+    def training_seconds(self) -> float:
+        return self.seconds - self.aside_seconds
+
+    def advance(self, position: Position, epochs: float, pieces: int) -> None:
+        """Takes in an update that was done: `position` is the batch that comes next."""
+        self.updates += 1
+        self.pieces += pieces
+        self.position, self.epochs = position, epochs
+
+    def judge(self, value: float, higher_is_better: bool, optimizer: OptimizerSettings) -> bool:
+        """Takes in the measure of a validation; True when it is the best so far."""
+        better = self.best is None or (value > self.best if higher_is_better else value < self.best)
+        self.validated = self.updates
+        if better:
+            self.best, self.best_updates, self.stale, self.plateau_stale = value, self.updates, 0, 0
+            return True
+        self.stale += 1
+        self.plateau_stale += 1
+        if self.plateau_stale > optimizer.plateau_patience:
+            self.plateaus, self.plateau_stale = self.plateaus + 1, 0
+        return False
+
+    def stop_reason(self, limits: TrainingSettings) -> str | None:
+        """Why the run is over, None while it is not."""
+        if limits.max_updates is not None and self.updates >= limits.max_updates:
+            return f"training.max_updates={limits.max_updates} reached"
+        if limits.max_epochs is not None and self.position.epoch >= limits.max_epochs:
+            return f"training.max_epochs={limits.max_epochs} reached"
+        if limits.max_minutes is not None and self.seconds >= limits.max_minutes * 60:
+            return f"training.max_minutes={limits.max_minutes:g} reached"
+        if limits.patience is not None and self.stale >= limits.patience:
+            return f"{self.stale} validations without a better {limits.best_by.value} (training.patience)"
+        return None
+
+    def written(self) -> dict:
+        """Plain numbers, for a checkpoint."""
+        return {**dataclasses.asdict(self), "position": list(self.position)}
+
+    @classmethod
+    def read(cls, written: dict) -> TrainState:
+        return cls(**{**written, "position": Position(*written["position"])})

@@ -1,0 +1,52 @@
+"""Trains a translation model on a packed corpus, or continues the run that is there.
+
+    python train.py corpus=data/multi30k_en_de context=attention cell=gru run=runs/m30k
+    python train.py --help
+"""
+
+from __future__ import annotations
+
+import dataclasses
+import logging
+from pathlib import Path
+
+from seq2seq.command import command
+from seq2seq.memory import keep_freed_memory
+from seq2seq.settings.training import TrainSettings
+
+EMBEDDED = "data/grammar"
+log = logging.getLogger("seq2seq")
+
+
+@command(config_name="train", kind=TrainSettings)
+def main(settings: TrainSettings) -> None:
+    keep_freed_memory()
+    if not settings.run:
+        settings = dataclasses.replace(settings, run=default_run(settings))
+    if settings.corpus == EMBEDDED and not Path(EMBEDDED).exists():
+        prepare_embedded_corpus()
+    from seq2seq.training import train  # torch: not for --help
+
+    train(settings)
+
+
+def default_run(settings: TrainSettings) -> str:
+    """runs/<corpus>-<cell>-<context>, and under --multirun the other overrides behind it."""
+    from hydra.core.hydra_config import HydraConfig
+    from hydra.types import RunMode
+
+    parts = [Path(settings.corpus).name, settings.cell.kind.value, settings.context.kind.value]
+    if HydraConfig.get().mode is RunMode.MULTIRUN:
+        named = ("corpus=", "cell=", "context=", "run=")
+        parts += [override.replace("/", "_") for override in sorted(HydraConfig.get().overrides.task)
+                  if not override.startswith(named)]
+    return "runs/" + "-".join(parts)
+
+
+def prepare_embedded_corpus() -> None:
+    log.info("%s is not there yet: preparing the embedded corpus", EMBEDDED)
+    raise NotImplementedError
+
+
+if __name__ == "__main__":
+    main()
