@@ -123,12 +123,15 @@ def language(settings: LanguageFilter, languages: tuple[str, str]) -> Drop:
         from py3langid.langid import MODEL_FILE, LanguageIdentifier
     except ImportError:
         raise SettingError(
-            "cleaning.language.enabled=true needs the package py3langid. Install it (pip install py3langid) or leave it off."
+            "cleaning.language.enabled=true needs the package py3langid. "
+            "Install it (pip install py3langid) or leave the filter off."
         ) from None
     identifier = LanguageIdentifier.from_model_file(MODEL_FILE, norm_probs=True)
     for side, code in zip(("source", "target"), languages, strict=True):
         if code not in identifier.nb_classes:
-            raise SettingError(f"cleaning.language.enabled=true: py3langid does not know data.{side}={code}. Leave it off.")
+            raise SettingError(
+                f"cleaning.language.enabled=true: py3langid does not know data.{side}={code}. Leave the filter off."
+            )
 
     def stays(line: str, expected: str) -> bool:
         if len(line) < settings.min_characters:

@@ -59,7 +59,7 @@ def changes(folder: Path, old: dict[str, Any], new_origin: dict[str, Any]) -> li
         return ["the corpus format"]
     if files(folder) != old["files"]:
         return ["its files"]
-    changed = {}
+    changed: dict[str, None] = {}
     for key, _, _ in differences(old["origin"], new_origin):
         changed["the raw text" if key.startswith("raw") else key.removeprefix("settings.")] = None
     return list(changed)

@@ -33,7 +33,7 @@ def file_name(number: int, count: int) -> str:
 def describe(folder: Path, split: str, count: int, fingerprint: str) -> None:
     """Writes what makes `count` Arrow files in `folder` a data set that `datasets.load_from_disk` opens."""
     datasets.DatasetInfo(features=FEATURES).write_to_directory(str(folder))
-    state = {
+    state: dict[str, object] = {
         "_data_files": [{"filename": file_name(number, count)} for number in range(count)],
         "_fingerprint": fingerprint,
         "_format_columns": None,

@@ -9,6 +9,7 @@ nothing in the result.
 
 from __future__ import annotations
 
+import functools
 import logging
 import os
 import shutil
@@ -19,7 +20,8 @@ import numpy as np
 from data_prep import manifest, overlap, packing, passes, report, tokenization
 from data_prep.cleaning import Tally
 from data_prep.sources.base import Source
-from data_prep.sources.build import build_source
+from data_prep.sources.build import build_source, cut_sizes
+from data_prep.sources.cut import CutSource
 from data_prep.text import Text
 from data_prep.workers import Workers
 from seq2seq.corpus import JOINT, SEPARATE, SPLITS
@@ -61,6 +63,10 @@ class Preparation:
     def run(self) -> dict:
         """Fills the folder; returns the manifest but for its origin."""
         self.work.mkdir()
+        if sizes := cut_sizes(self.settings.data, self.source):
+            self.source = cut = CutSource(self.source, self.workers, SHARDS, sizes)
+            cuts = report.listed([f"{size:,} pairs for {split}" for split, size in cut.sizes.items()])
+            log.info("no split given for %s: cut from train, %s", " and ".join(cut.sizes), cuts)
         texts, held_out, tallies = {}, {}, {}
         for split in SPLITS[1:]:
             if split in self.source.splits():
@@ -113,7 +119,7 @@ class Preparation:
         models = []
         for name, sides in [(JOINT, (0, 1))] if settings.joint else zip(SEPARATE, ((0,), (1,)), strict=True):
             log.info("learning %s pieces from %s pairs", settings.kind.value, f"{len(sample):,}")
-            model = Tokenizer(tokenization.learn(lambda sides=sides: sample.lines(sides), settings))
+            model = Tokenizer(tokenization.learn(functools.partial(sample.lines, sides), settings))
             if len(model) < settings.vocabulary:
                 log.info("the text has too few for %s pieces: %s has %s, as many as there are",
                          f"{settings.vocabulary:,}", name, f"{len(model):,}")

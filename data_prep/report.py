@@ -31,7 +31,10 @@ def nothing_left(tallies: dict[str, Tally]) -> str:
     if not dropped:
         return "the training split is empty. Give one with at least one pair."
     counts = ", ".join(f"{name} {count:,}" for name, count in dropped.items())
-    return f"no training pair is left after cleaning (dropped: {counts}). Loosen or switch off a filter: cleaning.NAME.enabled=false"
+    return (
+        f"no training pair is left after cleaning (dropped: {counts}). "
+        "Loosen a filter or switch it off: cleaning.NAME.enabled=false"
+    )
 
 
 def listed(names: list[str], most: int = 4) -> str:
@@ -42,9 +45,9 @@ def listed(names: list[str], most: int = 4) -> str:
 
 def _splits(folder: Path, manifest: dict[str, Any]) -> Table:
     source, target = manifest["languages"]
-    sizes = manifest["vocabulary"]
-    vocabulary = f"{sizes[0]:,} pieces" if len(set(manifest["tokenizers"])) == 1 else f"{sizes[0]:,} and {sizes[1]:,} pieces"
-    table = Table(title=f"{escape(str(folder))}: {source}-{target}, {vocabulary}")
+    joint = len(set(manifest["tokenizers"])) == 1
+    sizes = " and ".join(f"{size:,}" for size in manifest["vocabulary"][: 1 if joint else 2])
+    table = Table(title=f"{escape(str(folder))}: {source}-{target}, {sizes} pieces")
     table.add_column("split")
     for column in ("pairs", f"pieces/{source}", f"pieces/{target}", "unknown pieces"):
         table.add_column(column, justify="right")
@@ -65,10 +68,12 @@ def _cleaning(cleaning: dict[str, Any]) -> Table:
         table.add_column(split, justify="right")
     table.add_column("example", overflow="ellipsis", no_wrap=True, max_width=48)
     for name, row in cleaning["train"].items():
-        found = [cleaning[split].get(name, {}) for split in others]
+        counts = [f"{row[key]:,}" for key in ("checked", "changed", "dropped")]
+        for split in others:
+            there = cleaning[split].get(name)
+            counts.append(f"{there['changed'] + there['dropped']:,}" if there else "")
         example = " | ".join(row["examples"][0]) if row["examples"] else ""
-        table.add_row(name, *(f"{row[key]:,}" for key in ("checked", "changed", "dropped")),
-                      *(f"{each.get('changed', 0) + each.get('dropped', 0):,}" for each in found), escape(repr(example)[1:-1]))
+        table.add_row(name, *counts, escape(repr(example)[1:-1]))
     return table
 
 
@@ -81,6 +86,7 @@ def _overlap(manifest: dict[str, Any]) -> Table:
     for split, matches in manifest["overlap"].items():
         total = manifest["counts"][split]
         for match, parts in matches.items():
-            counts = (f"{parts[part]['lines']:,} ({parts[part]['lines'] / total:.1%})" for part in ("pair", "source", "target"))
-            table.add_row(split, match, *counts, " / ".join(f"{parts[part]['training_pairs']:,}" for part in ("pair", "source", "target")))
+            rows = [parts[part] for part in ("pair", "source", "target")]
+            lines = [f"{row['lines']:,} ({row['lines'] / total:.1%})" for row in rows]
+            table.add_row(split, match, *lines, " / ".join(f"{row['training_pairs']:,}" for row in rows))
     return table

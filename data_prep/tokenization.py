@@ -26,7 +26,8 @@ _TOO_SMALL = re.compile(r"smaller than required_chars\. \d+ vs (\d+)")
 def learn(lines: Callable[[], Iterator[str]], settings: TokenizerSettings) -> bytes:
     """A SentencePiece model of at most `settings.vocabulary` pieces; the same lines give the same bytes.
 
-    `lines()` starts at the first line again, for another try with fewer pieces. Raises SettingError when the characters alone are more than that.
+    `lines()` starts at the first line again, for another try with fewer pieces. Raises SettingError
+    when the characters alone are more than that.
     """
     size = settings.vocabulary
     while True:

@@ -22,7 +22,8 @@ from rich.progress import Progress, SpinnerColumn, TaskID, TextColumn, TimeElaps
 
 from seq2seq.errors import UserError
 
-J, R = TypeVar("J"), TypeVar("R")
+J = TypeVar("J")
+R = TypeVar("R")
 log = logging.getLogger("seq2seq")
 _shared: Any = None  # in a worker: (pairs done, stop)
 
@@ -59,7 +60,10 @@ class Workers:
         with _bar() as bar:
             task = bar.add_task(title, total=None)
             if self._pool is None:
-                results = [(function(job), bar.update(task, completed=self._done.value))[0] for job in jobs]
+                results = []
+                for job in jobs:
+                    results.append(function(job))
+                    bar.update(task, completed=self._done.value)
             else:
                 results = self._collect([self._pool.submit(function, job) for job in jobs], bar, task)
         log.info("%s: %s pairs", title, f"{self._done.value:,}")

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import dataclasses
+import itertools
 from collections.abc import Iterator
 from pathlib import Path
 
@@ -39,7 +40,7 @@ def stretches(total: int, count: int) -> list[tuple[int, int]]:
     """At most `count` stretches (first, last) of about the same size that cover 0..total-1 in order."""
     count = max(1, min(count, -(-total // BATCH_LINES)))
     edges = [total * i // count for i in range(count + 1)]
-    return list(zip(edges[:-1], edges[1:], strict=True))
+    return list(itertools.pairwise(edges))
 
 
 @dataclasses.dataclass(frozen=True)
@@ -87,4 +88,4 @@ def _find(prefix: str, language: str) -> Path:
     for path in (plain, packed):
         if path.is_file():
             return path
-    raise CorpusError(f"{plain} does not exist (nor does {packed.name}). Check the folder, the prefix and the language.")
+    raise CorpusError(f"{plain} does not exist (nor does {packed.name}). Check folder, prefix and language.")

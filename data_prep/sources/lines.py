@@ -14,7 +14,7 @@ import hashlib
 import zlib
 from collections.abc import Iterator
 from pathlib import Path
-from typing import IO
+from typing import IO, cast
 
 import numpy as np
 
@@ -105,7 +105,7 @@ class TextFile:
 def _opened(path: str) -> Iterator[IO[bytes]]:
     try:
         with gzip.open(path) if path.endswith(".gz") else open(path, "rb") as stream:
-            yield stream
+            yield cast(IO[bytes], stream)
     except (EOFError, zlib.error, gzip.BadGzipFile) as error:
         raise CorpusError(f"{path} is not a whole gzip file ({error}). Pack it again or unpack it.") from None
     except OSError as error:

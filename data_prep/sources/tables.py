@@ -1,0 +1,174 @@
+"""`data=files` with a table file for each split: .tsv (plain or .gz), .jsonl (plain or .gz) or .parquet.
+
+The two sides are named columns. Where a field holds a line break it becomes a space, since a
+sentence is one line; a missing value is an empty side.
+"""
+
+from __future__ import annotations
+
+import dataclasses
+import functools
+import hashlib
+import json
+from collections.abc import Callable, Iterator
+from pathlib import Path
+from typing import Any
+
+import pyarrow as pa
+import pyarrow.parquet as pq
+
+from data_prep.sources.base import BATCH_LINES, Batch, Shard
+from data_prep.sources.files import stretches
+from data_prep.sources.lines import TextFile
+from seq2seq.errors import CorpusError
+
+ENDINGS = (".tsv", ".tsv.gz", ".jsonl", ".jsonl.gz", ".parquet")
+
+
+class TableSource:
+    """One table file for each split."""
+
+    def __init__(self, languages: tuple[str, str], columns: tuple[str, str], paths: dict[str, str]) -> None:
+        """`paths`: split -> file. Raises CorpusError: no file, no such column, no rows."""
+        self.languages = languages
+        self._tables = {split: _open(path, columns) for split, path in paths.items()}
+
+    def splits(self) -> tuple[str, ...]:
+        return tuple(self._tables)
+
+    def shards(self, split: str, count: int) -> list[Shard]:
+        return self._tables[split].shards(count)
+
+    def fingerprint(self) -> dict:
+        return {split: table.fingerprint() for split, table in self._tables.items()}
+
+
+def is_table(path: str) -> bool:
+    """Whether the name is that of a table file, not the prefix of two text files."""
+    return path.endswith(ENDINGS)
+
+
+def one_line(value: Any, where: str) -> str:
+    """The text of a field. Raises CorpusError for lists and groups."""
+    if isinstance(value, str):
+        return value.replace("\n", " ") if "\n" in value else value
+    if value is None:
+        return ""
+    if isinstance(value, (int, float)):
+        return str(value)
+    raise CorpusError(f"{where} is no text: {str(value)[:60]!r}. Name a column of text.")
+
+
+@dataclasses.dataclass(frozen=True)
+class _Lines:
+    """A .tsv or .jsonl file: some lines of heading, then a row in every line."""
+
+    file: TextFile
+    heading: int  # lines
+    parse: Callable[[str, str], tuple[str, str]]  # (line, where) -> both sides
+
+    def shards(self, count: int) -> list[Shard]:
+        rows = stretches(self.file.lines - self.heading, 1 if self.file.packed else count)
+        return [functools.partial(self.read, first + self.heading, last + self.heading) for first, last in rows]
+
+    def read(self, first: int, last: int) -> Iterator[Batch]:
+        number = first
+        for lines in self.file.read(first, last):
+            for start in range(0, len(lines), BATCH_LINES):
+                batch = lines[start : start + BATCH_LINES]
+                pairs = [self.parse(line, f"{self.file.path} line {number + i + 1}") for i, line in enumerate(batch)]
+                number += len(batch)
+                yield [source for source, _ in pairs], [target for _, target in pairs]
+
+    def fingerprint(self) -> dict:
+        return {"file": Path(self.file.path).name, "sha256": self.file.sha256}
+
+
+@dataclasses.dataclass(frozen=True)
+class _Parquet:
+    path: str
+    columns: tuple[str, str]
+    groups: tuple[int, ...]  # rows of every row group
+    sha256: str
+
+    def shards(self, count: int) -> list[Shard]:
+        total = len(self.groups)
+        count = max(1, min(count, total))
+        return [functools.partial(self.read, total * i // count, total * (i + 1) // count) for i in range(count)]
+
+    def read(self, first: int, last: int) -> Iterator[Batch]:
+        file = pq.ParquetFile(self.path)
+        for record in file.iter_batches(BATCH_LINES, row_groups=list(range(first, last)), columns=[*self.columns]):
+            table = pa.Table.from_batches([record])
+            source, target = (table.column(name).to_pylist() for name in self.columns)
+            yield (
+                [one_line(value, f"{self.path} column {self.columns[0]}") for value in source],
+                [one_line(value, f"{self.path} column {self.columns[1]}") for value in target],
+            )
+
+    def fingerprint(self) -> dict:
+        return {"file": Path(self.path).name, "sha256": self.sha256}
+
+
+def _open(path: str, columns: tuple[str, str]) -> _Lines | _Parquet:
+    if not Path(path).is_file():
+        raise CorpusError(f"{path} does not exist. Check the folder and the name.")
+    if path.endswith(".parquet"):
+        table: _Lines | _Parquet = _open_parquet(path, columns)
+        rows = sum(table.groups)  # type: ignore[union-attr]
+    else:
+        file = TextFile.index(path)
+        if ".tsv" in Path(path).suffixes:
+            heading = next(file.read(0, 1), [""])[0].split("\t")
+            parse = functools.partial(_tsv, _places(path, heading, columns), len(heading))
+            table = _Lines(file, 1, parse)
+        else:
+            table = _Lines(file, 0, functools.partial(_jsonl, columns))
+        rows = file.lines - table.heading
+    if rows <= 0:
+        raise CorpusError(f"{path} has no rows: the corpus is empty.")
+    return table
+
+
+def _open_parquet(path: str, columns: tuple[str, str]) -> _Parquet:
+    try:
+        metadata = pq.read_metadata(path)
+    except (OSError, pa.ArrowException) as error:
+        raise CorpusError(f"{path} is not a whole Parquet file ({str(error).splitlines()[0]}).") from None
+    _places(path, metadata.schema.to_arrow_schema().names, columns)
+    groups = tuple(metadata.row_group(i).num_rows for i in range(metadata.num_row_groups))
+    with open(path, "rb") as file:
+        return _Parquet(path, columns, groups, hashlib.file_digest(file, "sha256").hexdigest())
+
+
+def _places(path: str, heading: list[str], columns: tuple[str, str]) -> tuple[int, int]:
+    for name in columns:
+        if name not in heading:
+            raise CorpusError(
+                f"{path} has no column {name!r}; it has: {', '.join(heading)[:200]}. "
+                "Give data.source_column and data.target_column."
+            )
+    return heading.index(columns[0]), heading.index(columns[1])
+
+
+def _tsv(places: tuple[int, int], width: int, line: str, where: str) -> tuple[str, str]:
+    fields = line.split("\t")
+    if len(fields) != width:
+        raise CorpusError(f"{where} has {len(fields)} columns, the heading has {width}. A tab inside a sentence?")
+    return fields[places[0]], fields[places[1]]
+
+
+def _jsonl(columns: tuple[str, str], line: str, where: str) -> tuple[str, str]:
+    try:
+        row = json.loads(line)
+    except ValueError:
+        raise CorpusError(f"{where} is not JSON: {line[:60]!r}. A .jsonl file has one object in every line.") from None
+    sides = []
+    for name in columns:
+        if not isinstance(row, dict) or name not in row:
+            there = ", ".join(row)[:200] if isinstance(row, dict) else "no names"
+            raise CorpusError(
+                f"{where} has no {name!r}; it has: {there}. Give data.source_column and data.target_column."
+            )
+        sides.append(one_line(row[name], f"{where}, {name}"))
+    return sides[0], sides[1]
