@@ -8,9 +8,13 @@ from __future__ import annotations
 
 import dataclasses
 import logging
+import os
+import subprocess
+import sys
 from pathlib import Path
 
 from seq2seq.command import command
+from seq2seq.errors import UserError
 from seq2seq.memory import keep_freed_memory
 from seq2seq.settings.training import TrainSettings
 
@@ -44,8 +48,17 @@ def default_run(settings: TrainSettings) -> str:
 
 
 def prepare_embedded_corpus() -> None:
-    log.info("%s is not there yet: preparing the embedded corpus", EMBEDDED)
-    raise NotImplementedError
+    """Runs `python -m data_prep`, which writes data/grammar with its default settings."""
+    if int(os.environ.get("WORLD_SIZE", "1")) > 1:
+        raise UserError(f"{EMBEDDED} is not there yet. Prepare it before several processes start: "
+                        "python -m data_prep data=grammar")
+    log.info("%s is not there yet: preparing the embedded corpus (python -m data_prep data=grammar)", EMBEDDED)
+    here = str(Path(__file__).resolve().parent)
+    path = os.pathsep.join(filter(None, [here, os.environ.get("PYTHONPATH")]))
+    done = subprocess.run([sys.executable, "-m", "data_prep", "data=grammar"], check=False, stdout=sys.stderr,
+                          env={**os.environ, "PYTHONPATH": path})
+    if done.returncode:
+        sys.exit(done.returncode)  # it has said why
 
 
 if __name__ == "__main__":

@@ -17,8 +17,8 @@ from torch import Tensor
 
 from seq2seq.corpus import Split
 from seq2seq.errors import SettingError
-from seq2seq.settings.training import SubwordSamplingSettings
-from seq2seq.tokenizer import BOS, EOS, PAD, Tokenizer
+from seq2seq.subwords import SubwordSampler
+from seq2seq.tokenizer import BOS, EOS, PAD
 
 CHUNK_PAIRS = 100_000
 
@@ -136,11 +136,14 @@ class TrainingBatches:
     """The endless, reproducible sequence of training batches of one split."""
 
     def __init__(self, split: Split, *, budget: int, max_pieces: int, seed: int,
-                 tokenizers: tuple[Tokenizer, Tokenizer] | None = None,
-                 sampling: SubwordSamplingSettings | None = None, chunk_pairs: int = CHUNK_PAIRS) -> None:
+                 samplers: tuple[SubwordSampler | None, SubwordSampler | None] = (None, None),
+                 chunk_pairs: int = CHUNK_PAIRS) -> None:
+        """`samplers`: draw another segmentation of the source, of the target, in every epoch.
+
+        Pairs with a side of more than `max_pieces` pieces, EOS counted, are left out and counted.
+        """
         self._split, self._budget, self._seed, self._chunk_pairs = split, budget, seed, chunk_pairs
-        self._max_pieces = max_pieces
-        self._tokenizers, self._sampling = tokenizers, sampling or SubwordSamplingSettings()
+        self._max_pieces, self._samplers = max_pieces, samplers
         fits = (split.source_lengths < max_pieces) & (split.target_lengths < max_pieces)
         self.rows = np.flatnonzero(fits)
         self.left_out = len(split) - len(self.rows)
@@ -185,22 +188,15 @@ class TrainingBatches:
         # Sorted again inside the chunk: reads the memory map forwards. The plan shuffles anyway.
         return np.sort(order[chunk * self._chunk_pairs : (chunk + 1) * self._chunk_pairs])
 
-    def _segment(self, rows: np.ndarray, epoch: int, chunk: int) -> tuple[list, list]:
-        source, target = self._split.ids(rows)
-        alphas = (self._sampling.source, self._sampling.target)
-        if not any(alphas):
-            return source, target
-        assert self._tokenizers is not None, "subword sampling needs the tokenizers"
-        text = self._split.text(rows)
-        seed = int(np.random.default_rng([self._seed, epoch, chunk, 2]).integers(2**31))
-        sides: list[list] = [source, target]
-        for side, alpha in enumerate(alphas):
-            if alpha:
+    def _segment(self, rows: np.ndarray, epoch: int, chunk: int) -> list[list[np.ndarray]]:
+        sides = list(self._split.ids(rows))
+        for side, sampler in enumerate(self._samplers):
+            if sampler is not None:
+                generator = np.random.default_rng([self._seed, epoch, chunk, 2 + side])
                 # The drawn pieces may be more than max_pieces: the usual ones stay then.
-                drawn = self._tokenizers[side].sample(text[side], alpha, seed + side)
-                sides[side] = [new if len(new) < self._max_pieces else old
-                               for new, old in zip(drawn, sides[side], strict=True)]
-        return sides[0], sides[1]
+                sides[side] = [new if len(new) < self._max_pieces else old for new, old in
+                               zip(sampler.draw(sides[side], generator), sides[side], strict=True)]
+        return sides
 
 
 def valid_batches(split: Split, budget: int) -> Iterator[Batch]:

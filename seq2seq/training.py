@@ -40,6 +40,8 @@ from seq2seq.schedule import learning_rate, progress
 from seq2seq.settings.model import Tie
 from seq2seq.settings.training import Measure, Precision, TrainSettings
 from seq2seq.state import TrainState
+from seq2seq.subwords import SubwordSampler
+from seq2seq.tokenizer import Tokenizer
 from seq2seq.validation import Validation, Validator
 
 log = logging.getLogger("seq2seq")
@@ -99,7 +101,7 @@ class Run:
                                      last=self.training.average_last)
         self.batches = TrainingBatches(
             corpus.split("train"), budget=self.training.batch_pieces, max_pieces=self.training.max_pieces,
-            seed=settings.seed, tokenizers=self.tokenizers, sampling=self.training.subword_sampling)
+            seed=settings.seed, samplers=_samplers(settings, self.tokenizers))
         self.validator = Validator(
             corpus.split("valid"), self.tokenizers[1], search=settings.search, device=device, team=team,
             budget=max(1, self.training.batch_pieces // self.training.accumulate),
@@ -277,7 +279,7 @@ class Run:
                  training.precision.value, self.device.type,
                  f" x {self.team.size}" if self.team.size > 1 else "")
         log.info("%s: %s training pairs%s", self.corpus.folder, f"{len(batches.rows):,}",
-                 f" ({batches.left_out:,} with a side of {training.max_pieces} pieces or more left out)"
+                 f" ({batches.left_out:,} with a side of more than {training.max_pieces} pieces left out)"
                  if batches.left_out else "")
         if self.state.updates:
             log.info("continuing at %s", self.standing())
@@ -346,6 +348,14 @@ def _named_shortage(part: Batch) -> Iterator[None]:
 def _seed(seed: int, update: int, rank: int) -> int:
     low, high = np.random.SeedSequence([seed, update, rank]).generate_state(2)
     return int(low) | int(high) << 32
+
+
+def _samplers(settings: TrainSettings,
+              tokenizers: tuple[Tokenizer, Tokenizer]) -> tuple[SubwordSampler | None, SubwordSampler | None]:
+    wanted = settings.training.subword_sampling
+    source, target = (SubwordSampler(tokenizer, alpha) if alpha > 0 else None
+                      for tokenizer, alpha in zip(tokenizers, (wanted.source, wanted.target), strict=True))
+    return source, target
 
 
 def _has_unused(settings: TrainSettings) -> bool:
