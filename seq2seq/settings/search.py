@@ -1,4 +1,4 @@
-"""Settings of the search for a translation. The equations are in seq2seq/search.py."""
+"""Settings of the search for a translation. The equations are in seq2seq/search/."""
 
 from __future__ import annotations
 
@@ -26,6 +26,7 @@ class SearchSettings:
     max_length: int | None = None  # target pieces; null: max_length_factor * S + max_length_extra
     max_length_factor: float = 2.0
     max_length_extra: int = 20
+    allow_unknown: bool = False    # UNK may be produced
     temperature: float = 1.0       # kind=sample: logits are divided by it
     top_k: int = 0                 # kind=sample: keep the k most probable pieces (0: all)
     top_p: float = 1.0             # kind=sample: keep the smallest set that holds this probability

@@ -1,0 +1,77 @@
+"""The search for a translation. It sees a model through three methods only: contract.py.
+
+    greedy.py    the most probable piece at every step         penalties.py  how a hypothesis is scored
+    sampling.py  a piece drawn at every step                   trace.py      pieces as a tree of back-pointers
+    beam.py      the K best partial translations side by side  finish.py     the best finished ones
+    ensemble.py  several models as one                         top.py        the k largest, fast
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Sequence
+
+import torch
+
+from seq2seq.batches import pad_source
+from seq2seq.search.beam import beam
+from seq2seq.search.contract import D, Hypothesis, M, Searchable
+from seq2seq.search.ensemble import Ensemble
+from seq2seq.search.greedy import choose_pieces, most_probable
+from seq2seq.search.penalties import Rules
+from seq2seq.search.sampling import sampler
+from seq2seq.settings.search import SearchKind, SearchSettings
+
+__all__ = ["Ensemble", "Hypothesis", "Searchable", "translate_ids"]
+
+
+@torch.inference_mode()
+def translate_ids(model: Searchable[M, D], source: Sequence[Sequence[int]], settings: SearchSettings,
+                  device: torch.device | str = "cpu", numbers: Sequence[int] | None = None,
+                  attention: bool = False) -> list[list[Hypothesis]]:
+    """Hypotheses for every sentence, best first, in the order given.
+
+    `source` holds piece ids without BOS and EOS. `numbers` name the sentences to the random draws of
+    kind=sample (left out: 0, 1, ...). With `attention` hypotheses carry it. The model must be in
+    evaluation mode. Raises SettingError for settings that the model cannot serve.
+    """
+    rules = Rules(
+        length_penalty=settings.length_penalty, coverage_penalty=settings.coverage_penalty,
+        min_length=settings.min_length, allow_unknown=settings.allow_unknown, keep_attention=attention,
+    )
+    numbers = range(len(source)) if numbers is None else numbers
+    result: list[list[Hypothesis]] = [[] for _ in source]
+    for rows in _batches([len(ids) + 1 for ids in source], settings.batch_pieces):
+        ids, lengths = pad_source([source[row] for row in rows])
+        limits = [_limit(int(length), settings) for length in lengths]
+        batch = (model, ids.to(device), lengths.to(device), limits, rules)
+        match settings.kind:
+            case SearchKind.BEAM:
+                found = beam(*batch, settings.beam_size, settings.n_best)
+            case SearchKind.GREEDY:
+                found = choose_pieces(*batch, most_probable)
+            case SearchKind.SAMPLE:
+                choose = sampler(
+                    [numbers[row] for row in rows], limits, settings.n_best, settings.seed, device,
+                    temperature=settings.temperature, top_k=settings.top_k, top_p=settings.top_p,
+                )
+                found = choose_pieces(*batch, choose, settings.n_best)
+        for row, hypotheses in zip(rows, found, strict=True):
+            result[row] = hypotheses
+    return result
+
+
+def _batches(lengths: list[int], budget: int) -> Iterator[list[int]]:
+    """Sentences of like length, at most `budget` padded pieces together (a longer one goes alone)."""
+    # Longest first: the first batch takes the most memory, so later ones fit into what is there.
+    order = sorted(range(len(lengths)), key=lambda row: (-lengths[row], row))
+    while order:
+        size = max(1, budget // lengths[order[0]])
+        yield order[:size]
+        order = order[size:]
+
+
+def _limit(length: int, settings: SearchSettings) -> int:
+    """The most target pieces for a source of `length` pieces (EOS counted)."""
+    if settings.max_length is not None:
+        return settings.max_length
+    return int(settings.max_length_factor * length) + settings.max_length_extra

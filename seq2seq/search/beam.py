@@ -1,0 +1,124 @@
+"""Beam search: the `beam_size` = K best partial translations side by side.
+
+Every step extends each live hypothesis; the K best extensions without EOS live on, and an extension
+by EOS that is among the K best of all is finished. A sentence is done when K hypotheses have
+finished, or when no live one can still beat the worst that is kept:
+
+    max_k log P(y_1..y_t of k) / lp(longest possible)  <=  worst kept score
+
+(log P only falls, lp is largest for the longest, cp is at most 0). With K = 1 this is greedy search;
+with K so large that nothing is cut off it is exact.
+"""
+
+from __future__ import annotations
+
+import dataclasses
+import math
+from collections.abc import Sequence
+
+import torch
+from torch import Tensor
+
+from seq2seq.search.contract import D, Hypothesis, M, Searchable
+from seq2seq.search.finish import Finished
+from seq2seq.search.greedy import worth_leaving
+from seq2seq.search.penalties import Coverage, Rules, length_penalty, restrict
+from seq2seq.search.top import top
+from seq2seq.search.trace import ROOT, Trace
+from seq2seq.tokenizer import BOS, EOS
+
+
+@dataclasses.dataclass
+class _Live:
+    """The partial translations of the sentences still at work."""
+
+    rows: Tensor    # (B,)    which sentences
+    pieces: Tensor  # (B, K)  y_t
+    nodes: Tensor   # (B, K)  where y_t stands in the trace
+    total: Tensor   # (B, K)  log p(y_1..y_t); -inf: an empty place
+
+    def select(self, sentences: Tensor) -> _Live:
+        return _Live(*(getattr(self, field.name)[sentences] for field in dataclasses.fields(self)))
+
+
+@dataclasses.dataclass
+class _Candidates:
+    """The 2K best extensions of each sentence, best first: K of them are without EOS if so many exist."""
+
+    pieces: Tensor   # (B, C)
+    parents: Tensor  # (B, C)  which of the flattened (B * K) hypotheses they extend
+    total: Tensor    # (B, C)  log p(y_1..y_t)
+
+
+def beam(model: Searchable[M, D], source: Tensor, lengths: Tensor, limits: Sequence[int], rules: Rules,
+         beam_size: int, n_best: int = 1) -> list[list[Hypothesis]]:
+    """The `n_best` best hypotheses found for each sentence, best first (fewer where fewer finished).
+
+    `source` (B, S) with EOS and PAD, `lengths` (B,), `limits` the most pieces for each sentence.
+    """
+    memory = model.encode(source, lengths)
+    state, live = model.start(memory), _begin(len(limits), source.device)
+    coverage = Coverage(rules.coverage_penalty)
+    trace, finished = Trace(rules.keep_attention), Finished(len(limits), n_best, source.device)
+    last = torch.tensor(limits, device=source.device)
+    ceiling = length_penalty(last + 1, rules.length_penalty)                          # (B,)
+    step = 0
+    while True:
+        logits, state, attention = model.step(live.pieces, state, memory)
+        at_limit = last[live.rows] <= step
+        extended = _extend(logits, live.total, step, at_limit, rules, beam_size)
+        parents = live.nodes.flatten()[extended.parents]
+        nodes = trace.add(extended.pieces, parents, extended.parents, attention)
+        coverage.add(attention)
+        coverage.follow(extended.parents)
+
+        ends = extended.pieces == EOS
+        score = extended.total / length_penalty(step + 1, rules.length_penalty)
+        score = score + coverage.penalty(memory.lengths)
+        _offer(finished, live.rows, score, ends, extended.total, nodes, beam_size)
+
+        total, places = extended.total.masked_fill(ends, -math.inf).topk(min(beam_size, ends.shape[1]))
+        done = at_limit | (finished.counts[live.rows] >= beam_size)
+        done |= total[:, 0] / ceiling[live.rows] <= finished.worst(live.rows)
+        live = _Live(live.rows, extended.pieces.gather(1, places), nodes.gather(1, places),
+                     total.masked_fill(done[:, None], -math.inf))
+        followed, step = extended.parents.gather(1, places), step + 1
+        coverage.follow(places + ends.shape[1] * torch.arange(len(places), device=source.device)[:, None])
+
+        keep = (~done).nonzero()[:, 0]
+        if not len(keep):
+            return finished.hypotheses(trace, lengths)
+        if worth_leaving(len(keep), len(done)):
+            live, memory, followed = live.select(keep), memory.select(keep), followed[keep]
+            coverage.select(keep)
+        state = state.select(followed)
+
+
+def _begin(sentences: int, device: torch.device) -> _Live:
+    pieces = torch.full((sentences, 1), BOS, device=device)
+    return _Live(
+        rows=torch.arange(sentences, device=device), pieces=pieces, nodes=torch.full_like(pieces, ROOT),
+        total=torch.zeros(pieces.shape, device=device),
+    )
+
+
+def _extend(logits: Tensor, total: Tensor, step: int, at_limit: Tensor, rules: Rules,
+            beam_size: int) -> _Candidates:
+    """The best extensions of the hypotheses with `logits` (B, K, V) and log-probabilities `total` (B, K)."""
+    logits = logits.float()
+    norm = logits.logsumexp(-1)                                     # (B, K)
+    restrict(logits, step, at_limit, rules)
+    # Of one hypothesis at most beam_size pieces and EOS can be among the chosen.
+    width = min(beam_size + 1, logits.shape[-1])
+    values, pieces = top(logits, width)                             # (B, K, width)
+    totals = (values + (total - norm)[..., None]).flatten(1)        # (B, K * width)
+    best, places = totals.topk(min(2 * beam_size, totals.shape[1]))
+    first = total.shape[1] * torch.arange(len(total), device=total.device)[:, None]
+    return _Candidates(pieces.flatten(1).gather(1, places), first + places // width, best)
+
+
+def _offer(finished: Finished, rows: Tensor, score: Tensor, ends: Tensor, total: Tensor, nodes: Tensor,
+           beam_size: int) -> None:
+    among_best = torch.arange(ends.shape[1], device=ends.device) < beam_size
+    there = ends & among_best & (total > -math.inf)
+    finished.add(rows, score.masked_fill(~there, -math.inf), total, nodes)

@@ -1,0 +1,52 @@
+"""Sampling: y_t drawn from softmax(logits / temperature), cut to the most probable pieces.
+
+top_k keeps the k most probable pieces (Fan et al. 2018), top_p the smallest set that holds the
+probability p (Holtzman et al. 2020). A draw depends on the seed, the sentence's number, the
+hypothesis and the step alone, never on the sentences beside it.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+
+import numpy as np
+import torch
+from torch import Tensor
+
+from seq2seq.search.greedy import Choose
+
+
+def sampler(numbers: Sequence[int], limits: Sequence[int], hypotheses: int, seed: int,
+            device: torch.device | str, *, temperature: float, top_k: int, top_p: float) -> Choose:
+    """The `choose` of greedy.py for sentences with these numbers and limits (pieces)."""
+    uniform = np.zeros((len(numbers), hypotheses, max(limits) + 1), dtype=np.float32)
+    for row, number in enumerate(numbers):
+        # One generator for a sentence, whose first hypotheses are the same however many are drawn.
+        steps = limits[row] + 1
+        generator = np.random.default_rng([seed, number])
+        uniform[row, :, :steps] = generator.random((hypotheses, steps), dtype=np.float32)
+    draws = torch.from_numpy(uniform).to(device)
+
+    def choose(logits: Tensor, rows: Tensor, step: int) -> Tensor:
+        return draw(logits, draws[rows, :, step], temperature, top_k, top_p)
+
+    return choose
+
+
+def draw(logits: Tensor, uniform: Tensor, temperature: float = 1.0, top_k: int = 0,
+         top_p: float = 1.0) -> Tensor:
+    """The pieces (...) that the numbers `uniform` (...) in [0, 1) pick from `logits` (..., V).
+
+    The pieces lie one behind the other on the unit interval, each as wide as its probability.
+    """
+    pieces = None
+    if top_k or top_p < 1:
+        logits, pieces = logits.topk(min(top_k or logits.shape[-1], logits.shape[-1]))
+    # In float64, so that thousands of small probabilities add up and u < 1 never reaches the end.
+    probability = (logits.double() / temperature).softmax(-1)
+    if top_p < 1:
+        before = probability.cumsum(-1) - probability
+        probability = probability.masked_fill(before >= top_p, 0)
+    ends = probability.cumsum(-1)
+    place = (ends <= uniform.double()[..., None] * ends[..., -1:]).sum(-1).clamp(max=ends.shape[-1] - 1)
+    return place if pieces is None else pieces.gather(-1, place[..., None])[..., 0]
