@@ -121,12 +121,12 @@ def decline(determiner: Determiner, adjectives: tuple[str, ...], head: Noun,
             plural: bool) -> tuple[str, str, str, str]:
     """The phrase in the four cases; adjectives, given as stems, all take the same ending."""
     column, forms = head.column(plural), head.forms(plural)
+    endings = determiner.adjective[column]
     phrases = []
     for case in range(4):
-        words = [determiner.form(column, case)]
-        words += [stem + determiner.adjective[column][case] for stem in adjectives]
-        words.append(forms[case])
-        phrases.append(" ".join(word for word in words if word))
+        described = "".join([f"{stem}{endings[case]} " for stem in adjectives])
+        article = determiner.form(column, case)
+        phrases.append(f"{article} {described}{forms[case]}" if article else described + forms[case])
     return phrases[0], phrases[1], phrases[2], phrases[3]
 
 
@@ -192,7 +192,7 @@ def needs_e(stem: str) -> bool:
     """arbeitet, öffnet, atmet: an e keeps the ending audible."""
     if stem[-1] in "dt":
         return True
-    return stem[-1] in "mn" and stem[-2] not in "aeiouäöülrhmn" or stem.endswith("chn")
+    return stem.endswith("chn") or (stem[-1] in "mn" and stem[-2] not in "aeiouäöülrhmn")
 
 
 def second_person(stem: str, third: str) -> str:

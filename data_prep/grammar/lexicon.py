@@ -13,7 +13,8 @@ ADJECTIVE_KIND = {"machine": "thing", "furniture": "thing", "openable": "thing",
 
 # Groups narrower than a kind, by their English members.
 SUBGROUPS = {
-    "story": "story question idea plan answer song film dream mistake decision secret thought accident law success danger",
+    "story": "story question idea plan answer song film dream mistake decision secret thought accident law "
+             "success danger",
     "problem": "problem question task mistake danger accident",
     "song": "song",
     "event": "party game exhibition trip",
@@ -21,6 +22,8 @@ SUBGROUPS = {
     "pastry": "bread cake",
     "dish": "soup meat potato egg rice sausage",
     "room": "kitchen room house hall cellar",
+    "seat": "chair bed sofa bench table",
+    "building": "house castle hotel restaurant library barn station school church hospital museum theater tower",
 }
 
 
@@ -108,10 +111,9 @@ def read_adjectives() -> list[Adjective]:
     adjectives = []
     for name, comparative, word, german_comparative, *kinds in table(words.ADJECTIVES):
         predicate, _, stem = word.partition("/")
-        if comparative == "-" and german_comparative != "-":
-            comparative = f"more {name}"
+        more = f"more {name}" if comparative == "-" else comparative
         graded = german_comparative != "-"
-        adjectives.append(Adjective(name, comparative if graded else None, predicate, stem or predicate,
+        adjectives.append(Adjective(name, more if graded else None, predicate, stem or predicate,
                                     german_comparative if graded else None, tuple(kinds)))
     return adjectives
 

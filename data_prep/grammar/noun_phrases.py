@@ -3,12 +3,12 @@
 A `Phrase` holds its cases as strings that open with a space. Pools of phrases are drawn once, when
 the grammar is loaded, always from the same seed: the language is the same for every corpus.
 """
-from functools import lru_cache
+from functools import cache
 from random import Random
 from typing import NamedTuple, TypeVar
 
 from data_prep.grammar import english, german, lexicon, pools, words
-from data_prep.grammar.german import A, BARE, MANY, NO, THE, Determiner
+from data_prep.grammar.german import BARE, MANY, NO, THE, A, Determiner
 from data_prep.grammar.lexicon import Adjective, Entry
 
 Item = TypeVar("Item")
@@ -54,6 +54,7 @@ PLURALS = (Article("the", THE, 40, "after", True), Article("", BARE, 14, "no", T
 MASS = (Article("the", THE, 50, "after", True), Article("", BARE, 40, "no", True), *OWNED)
 OWNERS = (SINGULARS[0]._replace(weight=20), *OWNED)
 WHICH = Article("which", german.der_word("welch"), 1, "after", False)
+LISTED = (Article("the", THE, 30, "after", True), *OWNED)
 PLAIN = (Article("the", THE, 60, "after", True), Article("a", A, 22, "no", True), *OWNED)   # for places
 
 # Small numbers are frequent, all up to a hundred occur.
@@ -76,7 +77,7 @@ def stems(adjectives: tuple[Adjective, ...]) -> tuple[str, ...]:
     return tuple(adjective.stem for adjective in adjectives)
 
 
-@lru_cache(maxsize=None)
+@cache
 def nominal(article: Article, adjectives: tuple[Adjective, ...], entry: Entry, plural: bool) -> Phrase:
     """article + adjectives + noun."""
     english_words = [adjective.english for adjective in adjectives] + [entry.plural if plural else entry.singular]
@@ -138,19 +139,19 @@ def named_owner(name: str, adjectives: tuple[Adjective, ...], entry: Entry, plur
     return nominal(Article(f"{name}'s", german.quantity(f"{name}s"), 1, "after", False), adjectives, entry, plural)
 
 
-@lru_cache(maxsize=None)
+@cache
 def entry_pool(group: str) -> list[Entry]:
     entries = lexicon.members(group)
     return pools.pool(entries, pools.zipf(len(entries)))
 
 
-@lru_cache(maxsize=None)
+@cache
 def adjective_pool(kind: str) -> list[Adjective]:
     adjectives = lexicon.adjectives_for(kind)
     return pools.pool(adjectives, pools.zipf(len(adjectives))) if adjectives else []
 
 
-@lru_cache(maxsize=None)
+@cache
 def article_pool(articles: tuple[Article, ...]) -> list[Article]:
     return pools.pool(articles, [article.weight for article in articles])
 
@@ -168,7 +169,7 @@ class Chooser:
         return pool[self.rng.getrandbits(pools.BITS)]
 
     def article(self, entry: Entry, plural: bool, articles: tuple[Article, ...] | None) -> Article:
-        if plural and self.rng.random() < 0.16:
+        if plural and self.rng.random() < 0.13:
             return self.one(NUMBER_POOL)
         return self.one(article_pool(articles or (PLURALS if plural else SINGULARS if entry.countable else MASS)))
 
@@ -206,7 +207,7 @@ class Chooser:
             return self.owned(group)
         if share < 0.12:
             count = 2 if share < 0.10 else 3
-            listed = [self.noun(group) for _ in range(count)]
+            listed = [self.noun(group, LISTED) for _ in range(count)]
             if len({phrase.head for phrase in listed}) == count:
                 return coordinated(listed)
         return self.noun(group)

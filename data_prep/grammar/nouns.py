@@ -30,7 +30,7 @@ baker               m  Bäcker        -s   =
 guest               m  Gast          -es  Gäste
 daughter            f  Tochter       0    Töchter
 son                 m  Sohn          -es  Söhne
-farmer              m  Bauer         -n   -n
+farmer              mw Bauer         -n   -n
 cook                m  Koch          -s   Köche
 singer              m  Sänger        -s   =
 nurse               f  Krankenschwester 0 -n
@@ -278,7 +278,7 @@ COMPOUNDS = """
 kitchen  Küchen    table chair cupboard window door lamp knife
 garden   Garten    table chair gate bench door
 school   Schul     book bag bus door garden park
-wood     Holz      table chair box spoon bridge house
+wooden   Holz      table chair box spoon bridge house
 winter   Winter    coat jacket shoe garden dream
 summer   Sommer    dress hat house garden trip
 city     Stadt     park map library church theater
@@ -293,7 +293,7 @@ fruit    Obst      salad cake juice basket
 toy      Spielzeug car train box
 holiday  Ferien    house plan trip
 music    Musik     school teacher
-sport    Sport     car shoe teacher bag
+sports   Sport     car shoe teacher bag
 bedroom  Schlafzimmer  window door lamp mirror
 """
 

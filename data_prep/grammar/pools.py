@@ -8,7 +8,7 @@ from random import Random
 from typing import TypeVar
 
 Item = TypeVar("Item")
-BITS = 12
+BITS = 11
 SIZE = 1 << BITS
 
 

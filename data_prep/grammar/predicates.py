@@ -5,15 +5,13 @@ space or are empty. `frame` names how the arguments are placed (see clauses.py).
 """
 from dataclasses import dataclass, field
 from enum import IntEnum
-from functools import lru_cache
 from random import Random
 from typing import Any, NamedTuple
 
 from data_prep.grammar import english, german, lexicon, pools
 from data_prep.grammar import verbs as tables
-from data_prep.grammar.noun_phrases import HIM, PLAIN, Chooser, Phrase
-
-Pair = tuple[str, str]
+from data_prep.grammar.arguments import CHOOSER, Pair, agents, governed, phrases, places
+from data_prep.grammar.noun_phrases import HIM
 
 
 class Tense(IntEnum):
@@ -37,7 +35,8 @@ class Tense(IntEnum):
 class Form(NamedTuple):
     pre: str          # English: subject + pre + [often] + post
     post: str
-    aux: str          # subject + aux + [not] + rest; aux + subject + rest
+    denial: str       # subject + denial + rest: does not, cannot
+    aux: str          # aux + subject + rest
     rest: str
     finite: str       # German: second in a main clause
     tail: str         # closes a main clause
@@ -72,8 +71,12 @@ def conjugate(en: english.Verb, simple: list[tuple[german.German, ...]], infinit
     add(modal["musste"], en.governed("", "have to", "had to"))
     add(modal["wollte"], en.governed("", "want to", "wanted to"))
     add(modal["darf"], bare("must"))
-    return [[Form(*en_forms[row], f" {de[row].finite}", de[row].tail, f" {de[row].final}") for row in range(5)]
-            for en_forms, de in table]
+    return [[form(en_forms[row], de[row]) for row in range(5)] for en_forms, de in table]
+
+
+def form(en: english.English, de: german.German) -> Form:
+    denial = " cannot" if en.aux == " can" else f"{en.aux} not"
+    return Form(en.pre, en.post, denial, en.aux, en.rest, f" {de.finite}", de.tail, f" {de.final}")
 
 
 def active(en: english.Verb, de: german.Verb) -> list[list[Form]]:
@@ -93,6 +96,15 @@ def passive(en: english.Verb, de: german.Verb) -> list[list[Form]]:
                      past=tuple(english.English(was, particle, was, particle) for was in english.WAS))
 
 
+STATES = {"be", "seem", "look", "know", "love", "need", "belong to", "please", "miss", "trust", "interest"}
+# Verbs that take neither a manner nor a place of their own.
+NO_MANNER = {"forget", "lose", "understand", "leave", "call", "recognize", "miss", "mention", "find", "hear", "admire",
+             "avoid", "disappear", "surprise", "annoy", "convince", "frighten", "invite", "fetch", "order", "see"}
+# Verbs without manner: one does not arrive carefully, or sleep in a hurry.
+UNWILLED = {"sleep", "fall asleep", "wake up", "arrive", "return", "get lost", "sit down", "rest", "get up"}
+NO_ADJUNCTS: list[Pair] = [("", "")] * pools.SIZE
+
+
 @dataclass(eq=False)
 class Predicate:
     """A verb with its frame; pools are shared lists of pools.SIZE members."""
@@ -109,73 +121,9 @@ class Predicate:
         self.base = f" {self.english.base}"
         self.zu = f" {self.german.zu}"
         self.reflexive = german.REFLEXIVE if self.german.reflexive else ("",) * 5
-
-
-class Governed(NamedTuple):
-    """A phrase under a preposition."""
-
-    english: str
-    german: str
-    phrase: Phrase
-
-
-CHOOSER = Chooser(seed=0)
-
-
-def entries_of(groups: tuple[str, ...]) -> list[lexicon.Entry]:
-    return [entry for group in groups for entry in lexicon.members(group)]
-
-
-@lru_cache(maxsize=None)
-def group_phrases(group: str, pronouns: float) -> list[Phrase]:
-    """Phrases of one group; persons may be pronouns or names."""
-    if group == "person":
-        return pools.drawn(CHOOSER.rng, lambda rng: CHOOSER.person(pronouns))
-    return pools.drawn(CHOOSER.rng, lambda rng: CHOOSER.thing(group))
-
-
-@lru_cache(maxsize=None)
-def phrases(groups: tuple[str, ...], pronouns: float = 0.25) -> list[Phrase]:
-    """Objects from these groups, each with the same share."""
-    shares = [group_phrases(group, pronouns) for group in groups]
-    return [shares[slot % len(shares)][slot] for slot in range(pools.SIZE)]
-
-
-@lru_cache(maxsize=None)
-def governed(en: str, de: str, case: str, groups: tuple[str, ...]) -> list[Governed]:
-    """Under a preposition; "-" is an English verb that takes its object without one."""
-    lead = "" if en == "-" else f" {en}"
-    made = []
-    for phrase in phrases(groups):
-        if phrase.near:
-            phrase = HIM
-        form = phrase.accusative if case == "acc" else phrase.dative
-        made.append(Governed(lead + phrase.object, f" {german.prepositional(de, form[1:])}", phrase))
-    return made
-
-
-# English and German prepositions: where, and where to. German tells them apart by case where both
-# are one preposition: im Garten, in den Garten.
-WHERE = {"inside": [("in", "in", 8)], "goal": [("at", "an", 5), ("in front of", "vor", 1)],
-         "furniture": [("on", "auf", 3), ("under", "unter", 1), ("next to", "neben", 1), ("behind", "hinter", 1)]}
-BUILDINGS = [("behind", "hinter", 1), ("in front of", "vor", 1), ("next to", "neben", 1)]
-WHITHER = {"inside": [("into", "in", 8)], "goal": [("to", "zu", 5)],
-           "furniture": [("onto", "auf", 3), ("under", "unter", 1), ("next to", "neben", 1), ("behind", "hinter", 1)]}
-
-
-@lru_cache(maxsize=None)
-def places(kinds: tuple[str, ...], whither: bool) -> list[Pair]:
-    """Places as (English, German) adverbials: one is in them, or with `whither` goes to them."""
-    def draw(rng: Random) -> Pair:
-        kind = rng.choice(kinds)
-        table = (WHITHER if whither else WHERE)[kind]
-        if kind == "inside" and rng.random() < 0.12:
-            table = BUILDINGS
-        en, de, _ = rng.choices(table, [weight for *_, weight in table])[0]
-        phrase = CHOOSER.noun(kind, PLAIN)
-        form = phrase.accusative if whither and de != "zu" else phrase.dative
-        return f" {en}{phrase.object}", f" {german.prepositional(de, form[1:])}"
-    return pools.drawn(CHOOSER.rng, draw)
+        # States are not tied to an hour, and nobody may, must or wants to be in them.
+        self.state = self.english.base in STATES and self.frame != "passive"
+        self.adjuncts = NO_ADJUNCTS if self.state or self.english.base in NO_MANNER else None
 
 
 def predicates(frame: str, text: str) -> list[Predicate]:
@@ -193,16 +141,6 @@ def predicates(frame: str, text: str) -> list[Predicate]:
             predicate.second, predicate.objects = predicate.objects, phrases(("person",))
         made.append(predicate)
     return made
-
-
-def agents() -> list[Pair]:
-    """by the man, vom Mann; mostly left out."""
-    def draw(rng: Random) -> Pair:
-        if rng.random() < 0.45:
-            return "", ""
-        phrase = CHOOSER.person(0.1)
-        return f" by{phrase.object}", f" {german.prepositional('von', phrase.dative[1:])}"
-    return pools.drawn(CHOOSER.rng, draw)
 
 
 def passives(actives: list[Predicate]) -> list[Predicate]:
@@ -242,13 +180,20 @@ STORY_TRANSITIVE = predicates("transitive", tables.STORY_TRANSITIVE)
 for verb in TELLING:
     verb.objects = phrases(("person",))
 for verb in PLACED:
-    verb.second = places(("inside", "inside", "goal", "furniture"), False)
+    sits = verb.english.base == "sit"
+    verb.second = places(("inside", "goal", "seat", "seat") if sits else ("inside", "inside", "goal"), False)
 for verb in THING_PLACED:
     verb.second = places(("inside", "furniture", "furniture"), False)
 for verb in MOTION + ANIMAL["motion"]:
     verb.second = places(("inside", "goal"), True)
 for verb in MOVING:
-    verb.second = places(("inside", "goal", "furniture") if "person" not in verb.groups else ("inside", "goal"), True)
+    things = verb.english.base in ("place", "throw", "push")
+    verb.second = places(("inside", "furniture") if things else ("inside", "goal"), True)
+
+
+# What one becomes, looks and seems.
+PASSING = {"old", "tired", "strong", "sick", "happy", "hungry", "sad", "rich", "poor", "famous", "quiet", "brave",
+           "lazy", "wild", "dangerous", "friendly", "polite"}
 
 
 def linking(kind: str) -> list[Predicate]:
@@ -257,8 +202,10 @@ def linking(kind: str) -> list[Predicate]:
     plain = [(f" {adjective.english}", f" {adjective.predicate}") for adjective in adjectives]
     made = []
     for line in predicates("linking", tables.LINKING):
-        if kind in ("person", "animal") or line.english.base == "be":
-            line.objects = pools.pool(plain, pools.zipf(len(plain)))
+        passing = [pair for pair in plain if pair[0][1:] in PASSING]
+        fitting = plain if line.english.base == "be" else passing if kind in ("person", "animal") else []
+        if fitting:
+            line.objects = pools.pool(fitting, pools.zipf(len(fitting)))
             made.append(line)
     return made
 

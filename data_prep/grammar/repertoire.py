@@ -1,10 +1,12 @@
 """What each kind of subject does, and what can be done to each noun: verb pools by weight."""
-from functools import lru_cache
+from functools import cache
+from random import Random
 
-from data_prep.grammar import lexicon, pools, words
+from data_prep.grammar import german, lexicon, pools, words
 from data_prep.grammar import predicates as p
-from data_prep.grammar.noun_phrases import Phrase
-from data_prep.grammar.predicates import Pair, Predicate, Tense
+from data_prep.grammar.arguments import CHOOSER, Pair, phrases, places
+from data_prep.grammar.noun_phrases import Article, Phrase, nominal
+from data_prep.grammar.predicates import Predicate, Tense
 
 Share = tuple[float, list[Predicate]]
 
@@ -23,8 +25,9 @@ def mixed(*shares: Share) -> list[Predicate]:
 PERSON_VERBS = mixed((15, p.INTRANSITIVE), (6, p.PLACED), (10, p.MOTION), (34, p.TRANSITIVE), (6, p.DATIVE),
                      (8, p.DITRANSITIVE), (4, p.DITRANSITIVE_TO), (10, p.PREPOSITIONAL), (5, p.MOVING),
                      (8, p.linking("person")), (3, p.comparing("person", ("person",))))
-# Infinitives leave out what one does not try or plan to be.
-INFINITIVES = mixed((12, p.INTRANSITIVE), (8, p.MOTION), (36, p.TRANSITIVE), (6, p.DATIVE), (9, p.DITRANSITIVE),
+# Infinitives leave out states: one does not try or plan to be in them.
+INFINITIVES = mixed((12, p.INTRANSITIVE), (8, p.MOTION), (36, [verb for verb in p.TRANSITIVE if not verb.state]),
+                    (6, [verb for verb in p.DATIVE if not verb.state]), (9, p.DITRANSITIVE),
                     (4, p.DITRANSITIVE_TO), (9, p.PREPOSITIONAL), (6, p.MOVING))
 # What opens another clause.
 EMBEDDING = mixed((45, p.SAYING), (18, p.TELLING), (12, p.ASKING), (30, p.TRYING))
@@ -32,29 +35,26 @@ ANIMAL_VERBS = mixed((25, p.ANIMAL["intransitive"]), (25, p.ANIMAL["motion"]), (
                      (6, p.ANIMAL["dative"]), (10, p.linking("animal")), (4, p.comparing("animal", ("animal",))))
 
 
-@lru_cache(maxsize=None)
+@cache
 def group_names(noun: str) -> frozenset[str]:
     """All groups a noun belongs to."""
     names = [*lexicon.KINDS, *lexicon.SUBGROUPS, "place"]
     return frozenset(name for name in names if any(entry.singular == noun for entry in lexicon.members(name)))
 
 
-@lru_cache(maxsize=None)
+@cache
 def takers(noun: str) -> list[Predicate]:
     """The transitive verbs that may have this noun as object: for relative clauses on it."""
     fitting = [verb for verb in p.TRANSITIVE if group_names(noun) & set(verb.groups)]
     return pools.pool(fitting, pools.zipf(len(fitting)))
 
 
-@lru_cache(maxsize=None)
+@cache
 def linking_kind(kind: str) -> tuple[list[Predicate], list[Predicate]]:
-    return p.linking(kind), p.comparing(kind, (KIND_GROUP.get(kind, kind),))
+    return p.linking(kind), p.comparing(kind, (kind,))
 
 
-KIND_GROUP = {"thing": "thing", "place": "place"}
-
-
-@lru_cache(maxsize=None)
+@cache
 def inanimate(groups: frozenset[str], kind: str) -> list[Predicate]:
     """What happens to a thing: passives that fit, being somewhere, being so."""
     undergone = [verb for verb in p.PASSIVE if groups & set(verb.groups)]
@@ -66,7 +66,7 @@ def inanimate(groups: frozenset[str], kind: str) -> list[Predicate]:
                  (16 if "story" in groups else 0, p.STORY_TRANSITIVE))
 
 
-@lru_cache(maxsize=None)
+@cache
 def deeds(noun: str, kind: str) -> list[Predicate]:
     """The verb pool of a subject."""
     if kind == "person":
@@ -74,32 +74,36 @@ def deeds(noun: str, kind: str) -> list[Predicate]:
     return ANIMAL_VERBS if kind == "animal" else inanimate(group_names(noun), kind)
 
 
-# Adverbials without time: manner, place, both, or mostly none.
-MANNERS: list[Pair] = [(f" {' '.join(line[:1])}", f" {line[1]}") for line in lexicon.table(words.MANNER)]
+# Adverbials without time: manner, place, both, or mostly none. The first manners go with anything
+# that one does, the others with work on something.
+MANNERS: list[Pair] = [(f" {en}", f" {de}") for en, de in lexicon.table(words.MANNER)]
+GENERAL_MANNERS = 8
 
 
-def adjuncts(none: float, manner: float, place: float) -> list[Pair]:
-    """Both languages say manner before place."""
-    where = p.places(("inside", "inside", "goal"), False)
-    weights = pools.zipf(len(MANNERS))
+def adjuncts(manners: list[Pair], manner: float, place: float, both: float = 0.0) -> list[Pair]:
+    """Shares of each; the rest have none. Both languages say manner before place."""
+    where = places(("inside", "inside", "goal"), False)
+    weights = pools.zipf(len(manners))
 
-    def draw(rng: p.Random) -> Pair:
+    def draw(rng: Random) -> Pair:
         share = rng.random()
-        if share < none:
-            return "", ""
-        how, place_pair = rng.choices(MANNERS, weights)[0], rng.choice(where)
-        if share < none + manner:
+        how, place_pair = rng.choices(manners, weights)[0], rng.choice(where)
+        if share < manner:
             return how
-        if share < none + manner + place:
+        if share < manner + place:
             return place_pair
-        return how[0] + place_pair[0], how[1] + place_pair[1]
+        return (how[0] + place_pair[0], how[1] + place_pair[1]) if share < manner + place + both else ("", "")
 
-    return pools.drawn(p.CHOOSER.rng, draw)
+    return pools.drawn(CHOOSER.rng, draw)
 
 
-FULL_ADJUNCTS = adjuncts(0.30, 0.28, 0.32)
-LIGHT_ADJUNCTS = adjuncts(0.72, 0.10, 0.16)
-PLACES = p.places(("inside", "goal"), False)
+FULL_ADJUNCTS = adjuncts(MANNERS[:GENERAL_MANNERS], 0.28, 0.32, 0.10)
+LIGHT_ADJUNCTS = adjuncts(MANNERS, 0.10, 0.16, 0.02)
+PLACE_ADJUNCTS = adjuncts(MANNERS, 0.0, 0.55)
+for verb in [*p.INTRANSITIVE, *p.ANIMAL["intransitive"]]:
+    if verb.english.base in p.UNWILLED:
+        verb.adjuncts = PLACE_ADJUNCTS
+PLACES = places(("inside", "goal"), False)
 
 FREQUENCIES: list[Pair] = [(f" {en}", f" {de}") for en, de in lexicon.table(words.FREQUENCY)]
 
@@ -134,8 +138,8 @@ TIMES = {Tense.PRESENT: PRESENT_TIMES, Tense.PAST: PAST_TIMES, Tense.PERFECT: PE
 TIMES_OF: list[list[Pair]] = [TIMES.get(tense, FUTURE_TIMES) for tense in Tense]
 
 
-def tense_pool(**weights: float) -> list[Tense]:
-    return pools.pool([Tense[name] for name in weights], list(weights.values()))
+def tense_pool(**weights: float) -> list[int]:
+    return pools.pool([int(Tense[name]) for name in weights], list(weights.values()))
 
 
 # Frames of time: a sentence tells the present or the past. Indices: [past][negative].
@@ -154,15 +158,15 @@ INANIMATE_TENSES = [
 def subjects(pronouns: float, persons: float, animals: float) -> list[Phrase]:
     """Subjects of clauses: persons above all, then animals and all sorts of things."""
     things = ("thing", "text", "idea", "vehicle", "openable", "place", "clothing", "food", "furniture", "machine")
-    person_pool, animal_pool = p.phrases(("person",), pronouns), p.phrases(("animal",))
-    thing_pool = p.phrases(things)
+    person_pool, animal_pool = phrases(("person",), pronouns), phrases(("animal",))
+    thing_pool = phrases(things)
 
-    def draw(rng: p.Random) -> Phrase:
+    def draw(rng: Random) -> Phrase:
         share = rng.random()
         return rng.choice(person_pool if share < persons else
                           animal_pool if share < persons + animals else thing_pool)
 
-    return pools.drawn(p.CHOOSER.rng, draw)
+    return pools.drawn(CHOOSER.rng, draw)
 
 
 ANIMATE = frozenset(("person", "animal"))
@@ -170,12 +174,12 @@ PLACE_KINDS = frozenset(("inside", "goal"))
 RELATIVE_PLACE = {"inside": ("in", "in"), "goal": ("at", "an")}
 SUBJECTS = subjects(pronouns=0.22, persons=0.72, animals=0.09)
 INNER_SUBJECTS = subjects(pronouns=0.40, persons=0.80, animals=0.08)
-ACTORS = p.phrases(("person",), 0.35)
+ACTORS = phrases(("person",), 0.35)
 STATIONARY = mixed((70, [verb for verb in p.INTRANSITIVE if verb.english.base in
                          ("work", "sleep", "sing", "dance", "cook", "play", "learn", "celebrate", "wait", "rest")]))
 HELPING = mixed((1, p.DATIVE))
 FREQUENCY = pools.pool(FREQUENCIES, pools.zipf(len(FREQUENCIES)))
-SOMEONE = next(phrase for phrase in p.phrases(("person",)) if not phrase.pronoun)
+SOMEONE = next(phrase for phrase in phrases(("person",)) if not phrase.pronoun)
 INDIRECT = pools.pool([(" whether", ", ob"), (" why", ", warum"), (" when", ", wann"), (" how often", ", wie oft")],
                       [60, 25, 10, 5])
 QUESTION_WORDS = pools.pool([(" why", " warum"), (" when", " wann"), (" how often", " wie oft")], [60, 25, 15])
@@ -185,8 +189,7 @@ JOINERS = pools.pool([(", and", ", und", False), (", but", ", aber", False), (",
 
 def bare_owned() -> list[Phrase]:
     """What follows whose, dessen: a noun without article; the adjective would be strong."""
-    from data_prep.grammar.noun_phrases import nominal, Article
-    bare = Article("", p.german.quantity(""), 1, "after", False)
+    bare = Article("", german.BARE, 1, "after", False)
     entries = [*lexicon.members("animal")[:6], *lexicon.KINDS["person"][10:24], *lexicon.KINDS["vehicle"][:4]]
     return pools.pool([nominal(bare, (), entry, False) for entry in entries], [1] * len(entries))
 
@@ -196,7 +199,7 @@ BELONGINGS = bare_owned()
 
 def existing() -> list[Phrase]:
     """There is a ...: indefinite phrases."""
-    pool = p.phrases(("animal", "person", "thing", "furniture"), 0.0)
+    pool = phrases(("animal", "person", "thing", "furniture"), 0.0)
     indefinite = [phrase for phrase in pool if phrase.relative and
                   (phrase.object.startswith((" a ", " an ", " many ")) or phrase.not_accusative.startswith(" nicht "))
                   and not phrase.object.startswith((" every", " all", " the"))]
@@ -204,8 +207,6 @@ def existing() -> list[Phrase]:
 
 
 EXISTING = existing()
-UNSET = -1
-_T = Tense
 # conjunction, its German, tense inside, tense outside (-1: any of the sentence's time)
 ADVERBIAL = [
     pools.pool([(" because", " weil", -1, -1), (" although", " obwohl", -1, -1), (" when", " wenn", 0, 0),

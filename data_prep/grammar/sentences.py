@@ -1,19 +1,12 @@
 """Whole sentences: which clauses they join, and how long they become."""
-from random import Random
-
 from data_prep.grammar import pools
 from data_prep.grammar import repertoire as r
+from data_prep.grammar.arguments import Pair
 from data_prep.grammar.clauses import BITS, Clauses
 from data_prep.grammar.noun_phrases import WHO
-from data_prep.grammar.predicates import Pair, Tense
 
 # How many clauses a sentence has beyond its first: a long tail, 60 words away.
-BUDGETS = pools.pool(range(13), [46, 31, 13, 4, 2, 1.3, 0.8, 0.6, 0.5, 0.4, 0.3, 0.2, 0.1])
-
-# English and German conjunction; whether the past and the present have them.
-CONJUNCTIONS = [(" because", "weil"), (" although", "obwohl"), (" while", "während"), (" when", ""),
-                (" before", "bevor"), (" as soon as", "sobald"), (" until", "bis"), (" after", "nachdem"),
-                (" if", "wenn"), (" so that", "damit"), (" in order to", "um")]
+BUDGETS = pools.pool(range(13), [61, 27, 8.5, 1.8, 0.7, 0.45, 0.3, 0.2, 0.1, 0.08, 0.05, 0.04, 0.03])
 
 
 def finish(english: str, german: str, mark: str = ".") -> Pair:
@@ -46,7 +39,6 @@ class Sentences(Clauses):
     def main(self) -> Pair:
         """A main clause, perhaps with an adverbial clause before or after it."""
         if self.budget and not self.bits(1):
-            self.budget -= 1
             opener, german_opener, inner, outer = r.ADVERBIAL[self.past][self.bits(BITS)]
             if not self.bits(1):
                 # The clause takes the first place, so that the finite verb comes second.
@@ -68,15 +60,13 @@ class Sentences(Clauses):
         """Subject first in both languages."""
         phrase, en, de = self.subject(r.SUBJECTS)
         clause = self.acting(phrase, tense=tense)
-        return (en + clause.statement,
-                f"{de}{clause.finite}{clause.middle}{clause.tail}{clause.after}")
+        return en + clause.statement, clause.straight(de)
 
     def inverted(self, tense: int = -1, timed: bool = True) -> Pair:
         """Something else stands first: the German subject follows the finite verb."""
         phrase, en, de = self.subject(r.SUBJECTS)
         clause = self.acting(phrase, timed, tense)
-        return (en + clause.statement,
-                f"{clause.finite}{de}{clause.middle}{clause.tail}{clause.after}")
+        return en + clause.statement, clause.inverted(de)
 
     def fronted(self) -> Pair:
         """A time in front: Yesterday the man slept; Gestern schlief der Mann."""
@@ -84,8 +74,7 @@ class Sentences(Clauses):
         tense = self.tense(phrase.kind in r.ANIMATE, False)
         when, german_when = r.TIMES_OF[tense][self.bits(BITS)]
         clause = self.acting(phrase, False, tense)
-        return (f"{when}{en}{clause.statement}",
-                f"{german_when}{clause.finite}{de}{clause.middle}{clause.tail}{clause.after}")
+        return f"{when}{en}{clause.statement}", german_when + clause.inverted(de)
 
     def purpose(self) -> Pair:
         """in order to open the door, um die Tür zu öffnen."""
@@ -94,7 +83,7 @@ class Sentences(Clauses):
         clause = self.predicate(subject, embed=False)
         en, de = self.infinitive(subject.row)
         return (f"{subject.subject}{clause.statement} in order to{en}",
-                f"{subject.nominative}{clause.finite}{clause.middle}{clause.tail}{clause.after}, um{de}")
+                f"{clause.straight(subject.nominative)}, um{de}")
 
     def existence(self) -> Pair:
         """There is a dog in the garden: Im Garten gibt es einen Hund."""
@@ -109,13 +98,11 @@ class Sentences(Clauses):
         """The finite verb first, or second after a question word."""
         if chance < 6:
             clause = self.acting(WHO)
-            return finish(f" who{clause.statement}", f" wer{clause.finite}{clause.middle}{clause.tail}{clause.after}",
-                          "?")
+            return finish(f" who{clause.statement}", clause.straight(" wer"), "?")
         phrase, en, de = self.subject(r.SUBJECTS)
         clause = self.predicate(phrase, timed=chance > 13)
         opener, german_opener = r.QUESTION_WORDS[self.bits(BITS)] if chance < 14 else ("", "")
-        return finish(f"{opener}{clause.aux}{en}{clause.question}",
-                      f"{german_opener}{clause.finite}{de}{clause.middle}{clause.tail}{clause.after}", "?")
+        return finish(f"{opener}{clause.aux}{en}{clause.question}", german_opener + clause.inverted(de), "?")
 
     def joined(self) -> Pair:
         """Another main clause: ", and" keeps the order, ", so" and ", and then" turn it round."""
@@ -123,6 +110,3 @@ class Sentences(Clauses):
         en, de = self.inverted(timed=False) if inverted else self.main()
         return opener + en, german_opener + de
 
-
-def sentences(rng: Random, max_words: int) -> "Sentences":
-    return Sentences(rng)

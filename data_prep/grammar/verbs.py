@@ -77,7 +77,6 @@ travel                     | reisen *
 walk                       | spazieren *
 fly flew flown             | fliegen fliegt flog geflogen *
 hike                       | wandern *
-climb                      | klettern *
 sneak                      | schleichen schleicht schlich geschlichen *
 """
 
@@ -118,7 +117,7 @@ ask                        | fragen                            | person
 fetch                      | ab+holen                          | person animal thing
 greet                      | begrüßen                          | person
 lose lost lost             | verlieren verliert verlor verloren | thing clothing story
-wash                       | waschen wäscht wusch gewaschen    | clothing vehicle food
+wash                       | waschen wäscht wusch gewaschen    | clothing vehicle
 solve                      | lösen                             | problem
 pick_up                    | auf+heben hebt hob gehoben        | thing clothing
 clean                      | putzen                            | place machine furniture

@@ -61,19 +61,19 @@ black          -             schwarz       -            thing animal clothing
 
 # english  german : how something is done
 MANNER = """
-slowly        langsam
-quickly       schnell
 quietly       leise
-carefully     vorsichtig
+alone         allein
 happily       fröhlich
-secretly      heimlich
+gladly        gern
 patiently     geduldig
 together_with_a_friend  zusammen_mit_einem_Freund
+secretly      heimlich
 loudly        laut
-gladly        gern
-alone         allein
-without_a_break  ohne_Pause
+carefully     vorsichtig
+quickly       schnell
+slowly        langsam
 in_a_hurry    in_Eile
+without_a_break  ohne_Pause
 """
 
 # Adverbs of frequency stand before the English main verb, and with the times in German.
@@ -127,12 +127,12 @@ MONTHS = "January Januar, March März, April April, June Juni, July Juli, August
 # english singular and plural, German dative plural: "vor drei Tagen", "in drei Tagen"
 SPANS = "days Tagen, weeks Wochen, months Monaten, years Jahren, hours Stunden"
 
-ENGLISH_UNITS = ("zero one two three four five six seven eight nine ten eleven twelve thirteen fourteen "
-                 "fifteen sixteen seventeen eighteen nineteen").split()
-GERMAN_UNITS = ("null ein zwei drei vier fünf sechs sieben acht neun zehn elf zwölf dreizehn vierzehn "
-                "fünfzehn sechzehn siebzehn achtzehn neunzehn").split()
-ENGLISH_TENS = "- - twenty thirty forty fifty sixty seventy eighty ninety".split()
-GERMAN_TENS = "- - zwanzig dreißig vierzig fünfzig sechzig siebzig achtzig neunzig".split()
+ENGLISH_UNITS = ("zero", "one", "two", "three", "four", "five", "six", "seven", "eight", "nine", "ten", "eleven",
+                 "twelve", "thirteen", "fourteen", "fifteen", "sixteen", "seventeen", "eighteen", "nineteen")
+GERMAN_UNITS = ("null", "ein", "zwei", "drei", "vier", "fünf", "sechs", "sieben", "acht", "neun", "zehn", "elf",
+                "zwölf", "dreizehn", "vierzehn", "fünfzehn", "sechzehn", "siebzehn", "achtzehn", "neunzehn")
+ENGLISH_TENS = ("", "", "twenty", "thirty", "forty", "fifty", "sixty", "seventy", "eighty", "ninety")
+GERMAN_TENS = ("", "", "zwanzig", "dreißig", "vierzig", "fünfzig", "sechzig", "siebzig", "achtzig", "neunzig")
 
 
 def number(n: int) -> tuple[str, str]:

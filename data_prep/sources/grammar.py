@@ -9,6 +9,7 @@ import hashlib
 from collections.abc import Iterator
 from dataclasses import dataclass
 from functools import partial
+from itertools import pairwise
 from pathlib import Path
 from random import Random
 from zlib import crc32
@@ -16,7 +17,7 @@ from zlib import crc32
 from data_prep.sources.base import BATCH_LINES, Batch, Shard
 
 SPLITS = ("train", "valid", "test")
-CLASSES = 16                                    # of 16 sentences one may be validated on, one tested on
+CLASSES = 32                                    # of 32 sentences one may be validated on, one tested on
 MIN_WORDS = 3
 DRAWS_PER_LINE = 10_000                         # give up rather than search for ever
 
@@ -30,7 +31,7 @@ class Limits:
 
     def block(self, split: str, index: int, count: int, seen: set[str] | None) -> Batch:
         """`count` pairs; with `seen` no German sentence twice."""
-        from data_prep.grammar.sentences import Sentences   # loads its tables: only where sentences are drawn
+        from data_prep.grammar.sentences import Sentences  # loads its tables: only where sentences are drawn
 
         low, high = {"valid": (0, 1), "test": (1, 2), "train": (2, CLASSES)}[split]
         draw = Sentences(Random(f"{self.seed}/{split}/{index}")).draw
@@ -70,8 +71,8 @@ class GrammarSource:
     def __init__(self, *, train: int, valid: int, test: int, seed: int, max_words: int = 60):
         for name, value in (("train", train), ("valid", valid), ("test", test)):
             if value < 0:
-                raise ValueError(f"{name}={value}: the number of sentence pairs cannot be negative; use 0 or more")
-        if not 8 <= max_words:
+                raise ValueError(f"{name}={value}: there cannot be fewer than 0 sentence pairs; use 0 or more")
+        if max_words < 8:
             raise ValueError(f"max_words={max_words} leaves too few sentences; use 8 or more")
         self.lines = {"train": train, "valid": valid, "test": test}
         self.limits = Limits(seed, max_words)
@@ -86,7 +87,7 @@ class GrammarSource:
         shares = min(count, blocks) if split == "train" else min(1, blocks)
         bounds = [blocks * share // shares for share in range(shares + 1)] if shares else [0]
         return [partial(draw_blocks, self.limits, split, lines, range(start, stop))
-                for start, stop in zip(bounds, bounds[1:], strict=False)]
+                for start, stop in pairwise(bounds)]
 
     def fingerprint(self) -> dict:
         """Numbers of the request and a hash of the grammar itself: another grammar is another input."""
