@@ -27,7 +27,7 @@ def test_sequence_step_and_equations_agree(kind, nonlinearity):
     by_step, by_equation = start, start
     for t in range(7):
         by_step = cell.step(x[:, t], by_step)
-        by_equation = cell.reference_step(x[:, t], by_equation)
+        by_equation = cell.equation_step(x[:, t] @ cell.U.T + cell.b, by_equation)
         torch.testing.assert_close(by_equation[0], outputs[:, t], atol=1e-6, rtol=1e-5)
         for fast, slow in zip(by_step, by_equation, strict=True):
             torch.testing.assert_close(fast, slow, atol=1e-6, rtol=1e-5)
@@ -47,7 +47,7 @@ def test_gradients_of_the_fused_call_equal_those_of_the_equations(kind, nonlinea
     def by_equation():
         state, states = cell.zero_state(x, 4), []
         for t in range(6):
-            state = cell.reference_step(x[:, t], state)
+            state = cell.equation_step(x[:, t] @ cell.U.T + cell.b, state)
             states.append(state[0])
         return torch.stack(states, dim=1)
 
@@ -59,18 +59,18 @@ def test_gradients_of_the_fused_call_equal_those_of_the_equations(kind, nonlinea
 def test_plain_rnn_by_hand():
     """Input 1, hidden 1: s = tanh(2 * 0.5 - 1 * 0.25 + 0.125)."""
     one = torch.ones(1, 1)
-    (s,) = rnn_step(0.5 * one, (0.25 * one,), U=2 * one, W=-one, b=torch.tensor([0.125]), d=torch.zeros(1))
+    (s,) = rnn_step(2 * 0.5 * one + 0.125, (0.25 * one,), W=-one, d=torch.zeros(1))
     torch.testing.assert_close(s, torch.tanh(torch.tensor([[0.875]])))
 
 
 def test_a_closed_update_gate_keeps_the_gru_state_and_an_open_forget_gate_the_lstm_memory():
-    h, x = torch.tensor([[0.3, -0.7]]), torch.randn(1, 2)
-    zeros, b = torch.zeros(6, 2), torch.zeros(6)
-    b[2:4] = 100.0  # z = 1
-    torch.testing.assert_close(gru_step(x, (h,), zeros, zeros, b, torch.zeros(6))[0], h)
-    zeros, b = torch.zeros(8, 2), torch.zeros(8)
-    b[0:2], b[2:4] = -100.0, 100.0  # i = 0, f = 1
-    torch.testing.assert_close(lstm_step(x, (h, h), zeros, zeros, b, torch.zeros(8))[1], h)
+    h = torch.tensor([[0.3, -0.7]])
+    x = torch.randn(1, 6)
+    x[:, 2:4] = 100.0  # z = 1
+    torch.testing.assert_close(gru_step(x, (h,), torch.zeros(6, 2), torch.zeros(6))[0], h)
+    x = torch.randn(1, 8)
+    x[:, 0:2], x[:, 2:4] = -100.0, 100.0  # i = 0, f = 1
+    torch.testing.assert_close(lstm_step(x, (h, h), torch.zeros(8, 2), torch.zeros(8))[1], h)
 
 
 def test_the_matrices_have_the_shapes_of_the_equations():

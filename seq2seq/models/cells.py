@@ -21,28 +21,28 @@ from seq2seq.settings.model import CellKind, Nonlinearity
 CellState = tuple[Tensor, ...]  # (h,) for rnn and gru, (h, m) for lstm; h first
 
 
-def rnn_step(x: Tensor, state: CellState, U: Tensor, W: Tensor, b: Tensor, d: Tensor,
+def rnn_step(x: Tensor, state: CellState, W: Tensor, d: Tensor,
              nonlinearity: Nonlinearity = Nonlinearity.TANH) -> CellState:
-    """One step of the plain RNN. x (B, X), h (B, H), U (H, X), W (H, H) -> (h,)."""
+    """One step of the plain RNN. x = U x_t + b (B, H), h (B, H), W (H, H) -> (h,)."""
     (h,) = state
     f = torch.tanh if nonlinearity is Nonlinearity.TANH else torch.relu
-    return (f(x @ U.T + b + h @ W.T + d),)
+    return (f(x + h @ W.T + d),)
 
 
-def gru_step(x: Tensor, state: CellState, U: Tensor, W: Tensor, b: Tensor, d: Tensor) -> CellState:
-    """One step of the GRU. U (3H, X) and W (3H, H) hold the blocks r, z, n -> (h,)."""
+def gru_step(x: Tensor, state: CellState, W: Tensor, d: Tensor) -> CellState:
+    """One step of the GRU. x = U x_t + b (B, 3H) and W (3H, H) hold the blocks r, z, n -> (h,)."""
     (h,) = state
-    x_r, x_z, x_n = (x @ U.T + b).chunk(3, dim=-1)
+    x_r, x_z, x_n = x.chunk(3, dim=-1)
     h_r, h_z, h_n = (h @ W.T + d).chunk(3, dim=-1)
     r, z = torch.sigmoid(x_r + h_r), torch.sigmoid(x_z + h_z)
     n = torch.tanh(x_n + r * h_n)
     return ((1 - z) * n + z * h,)
 
 
-def lstm_step(x: Tensor, state: CellState, U: Tensor, W: Tensor, b: Tensor, d: Tensor) -> CellState:
-    """One step of the LSTM. U (4H, X) and W (4H, H) hold the blocks i, f, g, o -> (h, m)."""
+def lstm_step(x: Tensor, state: CellState, W: Tensor, d: Tensor) -> CellState:
+    """One step of the LSTM. x = U x_t + b (B, 4H) and W (4H, H) hold the blocks i, f, g, o -> (h, m)."""
     h, m = state
-    i, f, g, o = (x @ U.T + b + h @ W.T + d).chunk(4, dim=-1)
+    i, f, g, o = (x + h @ W.T + d).chunk(4, dim=-1)
     m = torch.sigmoid(f) * m + torch.sigmoid(i) * torch.tanh(g)
     return torch.sigmoid(o) * torch.tanh(m), m
 
@@ -121,16 +121,18 @@ class Cell(nn.Module):
                 case _:
                     return (torch.rnn_relu_cell(x, state[0], *weights),)
 
-    def reference_step(self, x: Tensor, state: CellState) -> CellState:
-        """`step` by the equations above: slow, readable, and held equal by test."""
-        weights = (self.U, self.W, self.b, self.d)
+    def equation_step(self, x: Tensor, state: CellState) -> CellState:
+        """`step` by the equations above, from x = U x_t + b (B, gates * H).
+
+        Where inputs are known before the states, U x_t is one product for all t, and this does the rest.
+        """
         match self.kind:
             case CellKind.GRU:
-                return gru_step(x, state, *weights)
+                return gru_step(x, state, self.W, self.d)
             case CellKind.LSTM:
-                return lstm_step(x, state, *weights)
+                return lstm_step(x, state, self.W, self.d)
             case _:
-                return rnn_step(x, state, *weights, nonlinearity=self.nonlinearity)
+                return rnn_step(x, state, self.W, self.d, nonlinearity=self.nonlinearity)
 
     def _library_state(self, state: CellState, dtype: torch.dtype) -> Tensor | CellState:
         layered = tuple(part.to(dtype).unsqueeze(0).contiguous() for part in state)  # (1, B, H)

@@ -20,6 +20,7 @@ c of step t-1 and the steps go one by one. `step` is one step of K hypotheses, f
 from __future__ import annotations
 
 import torch
+import torch.nn.functional as F
 from torch import Tensor, nn
 
 from seq2seq.models.attention import Attention
@@ -103,16 +104,28 @@ class Decoder(nn.Module):
 
     def _advance(self, y: Tensor | None, state: State, memory: Memory
                  ) -> tuple[Tensor, Tensor | None, tuple[CellState, ...], Tensor | None]:
+        """One step of B x K hypotheses -> s_t of the top layer, c_t, all layers' states, attention weights."""
         shape = state.layers[0][0].shape[:2]  # B, K
-        weights, c = None, None
-        if self.attention is None:
-            c = self._spread(memory.context, shape[1]) if self.context_every_step else None
-        elif self.stepwise:
-            previous = self.attention_query is AttentionQuery.PREVIOUS
-            c, weights = self._attend(state.layers[0][0], memory) if previous else (state.fed, None)
+        c, weights = self._context_before(state, memory)
         x = self._inputs(y, c if self.context_in_input else None, shape, memory.final)
-        layers = [_step(self._cell(0), x, state.layers[0])]
-        s = layers[0][0]
+        bottom = _step(self._cell(0), x, state.layers[0])
+        return self._above(bottom, c, weights, state, memory)
+
+    def _context_before(self, state: State, memory: Memory) -> tuple[Tensor | None, Tensor | None]:
+        """The c that enters step t (None if none does yet), and its attention weights."""
+        if self.attention is None:
+            c = self._spread(memory.context, state.layers[0][0].shape[1]) if self.context_every_step else None
+            return c, None
+        if not self.stepwise:
+            return None, None
+        if self.attention_query is AttentionQuery.PREVIOUS:
+            return self._attend(state.layers[0][0], memory)
+        return state.fed, None
+
+    def _above(self, bottom: CellState, c: Tensor | None, weights: Tensor | None, state: State, memory: Memory
+               ) -> tuple[Tensor, Tensor | None, tuple[CellState, ...], Tensor | None]:
+        """The layers above the bottom one, and the attention that comes after a layer."""
+        layers, s = [bottom], bottom[0]
         if self.upper:
             c, weights = self._attend(s, memory)
         for layer in range(1, len(self.cells)):
@@ -126,12 +139,20 @@ class Decoder(nn.Module):
         return s, c, tuple(layers), weights
 
     def _one_by_one(self, y: Tensor | None, memory: Memory, steps: int) -> Tensor:
-        state = self.start(memory)
+        """Teacher forcing where c_{t-1} or s_{t-1} is needed first. U y_{t-1} + b is one product for all t."""
+        state, cell = self.start(memory), self._cell(0)
+        split = 0 if y is None else y.shape[-1]
+        of_output, of_context = cell.U[:, :split], cell.U[:, split:]  # cut once: their gradients add up once
+        x = cell.b if y is None else F.linear(y, of_output, cell.b)
         states: list[Tensor] = []
         contexts: list[Tensor] = []
         for t in range(steps):
-            s, c, layers, _ = self._advance(None if y is None else y[:, t : t + 1], state, memory)
-            assert c is not None  # stepwise means attention
+            c, weights = self._context_before(state, memory)
+            assert c is not None  # stepwise: attention answers, or its last answer was kept
+            gates = F.linear(c[:, 0], of_context) + (x if y is None else x[:, t])
+            bottom = cell.equation_step(gates, tuple(part[:, 0] for part in state.layers[0]))
+            s, c, layers, _ = self._above(tuple(part[:, None] for part in bottom), c, weights, state, memory)
+            assert c is not None
             state = State(layers, c)
             states.append(s)
             contexts.append(c)

@@ -1,0 +1,39 @@
+# make demo: set up, prepare the embedded corpus, train two models, score them, translate.
+# make test: set up, check style and types, run the tests.
+
+PYTHON ?= python3
+VENV := .venv
+BIN := $(VENV)/bin
+DEMO := runs/demo
+
+.PHONY: demo test test-long reproduce clean help
+.DELETE_ON_ERROR:
+
+help:
+	@sed -n 's/^# make /make /p' Makefile
+
+$(VENV)/.installed: requirements.txt
+	$(PYTHON) -c 'import sys; sys.exit(sys.version_info < (3, 11) and "Python 3.11 or newer is needed: make PYTHON=python3.12 ...")'
+	$(PYTHON) -m venv $(VENV)
+	$(BIN)/python -m pip install --quiet --disable-pip-version-check -r requirements.txt
+	touch $@
+
+$(VENV)/.installed-test: $(VENV)/.installed requirements-test.txt
+	$(BIN)/python -m pip install --quiet --disable-pip-version-check -r requirements-test.txt
+	touch $@
+
+demo: $(VENV)/.installed
+	$(BIN)/python -m data_prep
+	$(BIN)/python train.py experiment=demo context=last run=$(DEMO)/last
+	$(BIN)/python train.py experiment=demo context=attention run=$(DEMO)/attention
+	$(BIN)/python evaluate.py run=$(DEMO)/last split=test
+	$(BIN)/python evaluate.py run=$(DEMO)/attention split=test compare=$(DEMO)/last
+	$(BIN)/python translate.py run=$(DEMO)/attention < examples/sentences.en
+
+test: $(VENV)/.installed-test
+	$(BIN)/ruff check .
+	$(BIN)/mypy
+	$(BIN)/python -m pytest -n 2
+
+clean:
+	rm -rf $(VENV) data/grammar $(DEMO)
