@@ -1,0 +1,67 @@
+"""Scores: known values, signatures, intervals, significance, buckets."""
+
+from __future__ import annotations
+
+import random
+
+import pytest
+
+from seq2seq.scoring import bleu, bleu_by_length, chrf, compare
+
+REFERENCES = ["The cat sat on the mat .", "A man is riding a bicycle down the street.", "Two dogs play in the snow."]
+
+
+def corpus(count: int, wrong: float, seed: int = 0) -> tuple[list[str], list[str]]:
+    """References of words, and hypotheses with a share of the words replaced."""
+    draw = random.Random(seed)
+    references = [[f"w{draw.randrange(50)}" for _ in range(draw.randrange(4, 20))] for _ in range(count)]
+    hypotheses = [[word if draw.random() > wrong else "zz" for word in sentence] for sentence in references]
+    return [" ".join(words) for words in hypotheses], [" ".join(words) for words in references]
+
+
+def test_perfect_and_hopeless_translations() -> None:
+    assert bleu(REFERENCES, REFERENCES).value == pytest.approx(100)
+    assert chrf(REFERENCES, REFERENCES).value == pytest.approx(100)
+    nothing = bleu(["", "", ""], REFERENCES)
+    assert nothing.value == 0 and nothing.interval == (0, 0)
+
+
+def test_a_value_worked_out_by_hand() -> None:
+    # 6 words against 7 references: brevity exp(1 - 7/6); precisions 6/6, 5/5, 4/4, 3/3.
+    score = bleu(["a b c d e f"], ["a b c d e f g"], resamples=0)
+    assert score.value == pytest.approx(100 * 2.718281828 ** (1 - 7 / 6))
+    assert score.interval is None
+
+
+def test_signatures_name_what_must_be_named() -> None:
+    assert bleu(REFERENCES, REFERENCES).signature.startswith("nrefs:1|bs:1000|seed:12345|case:mixed|eff:no|tok:13a")
+    assert "nc:6|nw:0" in chrf(REFERENCES, REFERENCES).signature
+    assert chrf(REFERENCES, REFERENCES).name == "chrF2"
+
+
+def test_the_interval_holds_the_score_and_narrows_with_more_sentences() -> None:
+    few, many = (bleu(*corpus(count, 0.3)) for count in (30, 500))
+    for score in (few, many):
+        assert score.interval is not None
+        assert score.interval[0] < score.value < score.interval[1]
+    assert few.interval[1] - few.interval[0] > 2 * (many.interval[1] - many.interval[0])  # type: ignore[index]
+
+
+def test_a_real_difference_is_significant_and_chance_is_not() -> None:
+    good, references = corpus(300, 0.2)
+    bad, _ = corpus(300, 0.4)
+    draw = random.Random(5)  # as many errors, in other places
+    other = [" ".join(word if draw.random() > 0.2 else "zz" for word in line.split()) for line in references]
+    clear = compare(good, bad, references)
+    assert clear.significant and clear.value == pytest.approx(bleu(good, references).value)
+    assert clear.baseline == pytest.approx(bleu(bad, references).value) and clear.value > clear.baseline
+    assert not compare(other, good, references).significant
+    assert compare(good, good, references).p_value == 1
+
+
+def test_buckets_count_words_of_the_source() -> None:
+    sources = ["a b", "a b c", "a b c d", "a " * 9, ""]
+    hypotheses = ["x y z w", "x y z w", "p q r s", "x y z w", "x y z w"]
+    buckets = bleu_by_length(sources, hypotheses, ["x y z w"] * 5, ends=(3, 8))
+    assert [(bucket.name, bucket.sentences) for bucket in buckets] == [("0-3", 3), ("4-8", 1), ("9+", 1)]
+    assert [bucket.bleu for bucket in buckets] == pytest.approx([100, 0, 100])
