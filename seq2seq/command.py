@@ -43,7 +43,9 @@ def command(config_name: str, kind: type[T]) -> Callable[[Callable[[T], None]], 
                 print("interrupted", file=sys.stderr)
                 sys.exit(128 + signal.SIGINT)
             except Exception as error:
-                line = _hydra_line(error)
+                from seq2seq.complaints import one_line
+
+                line = one_line(error, CONFIGURATION, config_name)
                 if line is None:
                     raise
                 _fail(line)
@@ -56,31 +58,23 @@ def command(config_name: str, kind: type[T]) -> Callable[[Callable[[T], None]], 
 def _under_hydra(main: Callable[[T], None], config_name: str, kind: type[T]) -> None:
     import hydra
     from omegaconf import DictConfig, OmegaConf
+    from omegaconf.errors import OmegaConfBaseException
 
     mappings: list[Any] = []
 
     @hydra.main(version_base="1.3", config_path=str(CONFIGURATION), config_name=config_name)
     def application(config: DictConfig) -> None:
-        mappings.append(OmegaConf.to_container(config, resolve=True))
+        try:
+            mappings.append(OmegaConf.to_container(config, resolve=True))
+        except OmegaConfBaseException as error:
+            mappings.append(error)
 
     application()
     # The work is done outside: Hydra prints about every exception that passes through it.
     for mapping in mappings:
+        if isinstance(mapping, Exception):
+            raise mapping
         main(read_settings(kind, mapping))
-
-
-def _hydra_line(error: Exception) -> str | None:
-    """Hydra's and OmegaConf's complaint about a command line as one line, None for anything else."""
-    from hydra.errors import HydraException
-    from omegaconf.errors import OmegaConfBaseException
-
-    if not isinstance(error, (HydraException, OmegaConfBaseException)):
-        return None
-    first = " ".join(str(error).split("\n\n")[0].split())
-    cause = error.__cause__
-    if cause is not None and str(cause).strip():
-        first += " " + str(cause).splitlines()[0].strip()
-    return first.removesuffix("Set the environment variable HYDRA_FULL_ERROR=1 for a complete stack trace.").strip()
 
 
 def _fail(line: str) -> NoReturn:
