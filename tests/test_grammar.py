@@ -141,6 +141,41 @@ def test_reflexive_pronouns_follow_the_subject():
         "sie beeilen sich"]
 
 
+def test_two_predicates_of_one_subject():
+    woman = phrase("the woman")
+    made = Fixed()
+    first = clause(woman, verb("call", p.TRANSITIVE, objects=phrase("a friend")))
+    second = clause(woman, verb("get up", p.INTRANSITIVE))
+    both = made.both(first, second)
+    assert both.statement == " calls a friend and gets up"
+    assert both.straight(" sie") == " sie ruft einen Freund an und steht auf"
+    assert both.closing(" sie") == " sie einen Freund anruft und aufsteht"
+
+
+def test_infinitives_with_zu(monkeypatch):
+    for predicate, english, expected in [
+        (verb("invite", p.TRANSITIVE, objects=phrase("the guest")), " invite the guest", " den Gast einzuladen"),
+        (verb("help", p.DATIVE, objects=PERSONAL[3]), " help her", " ihr zu helfen"),
+        (verb("hurry", p.INTRANSITIVE), " hurry", " uns zu beeilen"),
+    ]:
+        monkeypatch.setattr(r, "INFINITIVES", [predicate] * pools.SIZE)
+        assert Fixed().infinitive(row=3) == (english, expected)
+        assert orders(PERSONAL[4], verb("try", p.TRYING), Tense.PERFECT)[2] == (
+            f"dass wir versucht haben,{expected}")
+
+
+def test_an_adverbial_clause_takes_the_first_place(monkeypatch):
+    made = Sentences(Random(0))
+    made.bits = lambda count: (1 << count) - 2 if count == 1 else (1 << count) - 1
+    made.budget = 1
+    monkeypatch.setattr(r, "ADVERBIAL", [[(" because", " weil", 0, 0)] * pools.SIZE] * 2)
+    monkeypatch.setattr(r, "SUBJECTS", [phrase("the man")] * pools.SIZE)
+    monkeypatch.setattr(r, "INNER_SUBJECTS", [phrase("the woman")] * pools.SIZE)
+    monkeypatch.setattr(r, "PERSON_VERBS", [verb("get up", p.INTRANSITIVE)] * pools.SIZE)
+    assert made.main() == (" because the woman gets up, the man gets up",
+                           " weil die Frau aufsteht, steht der Mann auf")
+
+
 def test_passive():
     opened = verb("open", p.PASSIVE, objects=(" by the man", " vom Mann"))
     assert clause(phrase("the door"), opened, Tense.PERFECT).statement == " has been opened by the man"

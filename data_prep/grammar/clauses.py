@@ -231,12 +231,19 @@ class Clauses:
             f"{first.final} und{second.middle}{second.final}", second.after)
 
     def acting(self, subject: Phrase, timed: bool = True, tense: int = -1) -> Clause:
-        """One predicate or, while the budget allows, two."""
-        clause = self.predicate(subject, timed, tense)
-        if self.budget and not clause.after and not self.bits(2):
-            self.budget -= 1
-            return self.both(clause, self.predicate(subject, timed, tense))
-        return clause
+        """One predicate or, while the budget allows, two.
+
+        Two share a simple tense, without negation: in "they can wash and know", "they do not wash
+        and know" the second verb could belong to the auxiliary or not.
+        """
+        if not self.budget or self.bits(2):
+            return self.predicate(subject, timed, tense)
+        shared = tense if tense >= 0 else int(Tense.PAST if self.past else Tense.PRESENT)
+        first = self.predicate(subject, timed, shared, embed=False)
+        if first.after or not self.budget:
+            return first
+        self.budget -= 1
+        return self.both(first, self.predicate(subject, timed, shared))
 
     def subject(self, pool: list[Phrase]) -> tuple[Phrase, str, str]:
         """A subject with its English and German text, perhaps with a relative clause, which a comma closes."""

@@ -212,11 +212,11 @@ def linking(kind: str) -> list[Predicate]:
 
 def comparing(kind: str, groups: tuple[str, ...]) -> list[Predicate]:
     """is older than the teacher, ist älter als der Lehrer: the nominative after "als"."""
-    graded = [adjective for adjective in lexicon.adjectives_for(kind) if adjective.comparative]
-    others = phrases(groups)
+    adjectives = [adjective for adjective in lexicon.adjectives_for(kind) if adjective.comparative]
+    graded, others = pools.pool(adjectives, pools.zipf(len(adjectives))), phrases(groups)
 
     def draw(rng: Random) -> Pair:
-        adjective, other = rng.choices(graded, pools.zipf(len(graded)))[0], rng.choice(others)
+        adjective, other = graded[rng.getrandbits(pools.BITS)], others[rng.getrandbits(pools.BITS)]
         other = HIM if other.near else other
         if rng.random() < 0.3:
             return f" as {adjective.english} as{other.object}", f" so {adjective.predicate} wie{other.nominative}"

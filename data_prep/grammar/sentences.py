@@ -6,7 +6,7 @@ from data_prep.grammar.clauses import BITS, Clauses
 from data_prep.grammar.noun_phrases import WHO
 
 # How many clauses a sentence has beyond its first: a long tail, 60 words away.
-BUDGETS = pools.pool(range(13), [61, 27, 8.5, 1.8, 0.7, 0.45, 0.3, 0.2, 0.1, 0.08, 0.05, 0.04, 0.03])
+BUDGETS = pools.pool(range(13), [62, 27, 7.8, 1.6, 0.65, 0.45, 0.3, 0.2, 0.1, 0.08, 0.05, 0.04, 0.03])
 
 
 def finish(english: str, german: str, mark: str = ".") -> Pair:
