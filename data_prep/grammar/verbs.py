@@ -200,7 +200,7 @@ help                       | helfen hilft half geholfen        | person
 # Dative person, accusative thing: "gives the woman the book".
 DITRANSITIVE = """
 give gave given            | geben gibt gab gegeben            | thing text food clothing
-show                       | zeigen                            | thing text place vehicle
+show showed shown          | zeigen                            | thing text place vehicle
 send sent sent             | schicken                          | text thing
 lend lent lent             | leihen leiht lieh geliehen        | thing vehicle text clothing
 bring brought brought      | bringen bringt brachte gebracht   | thing food clothing
@@ -268,7 +268,7 @@ TELLING = """
 tell told told             | erzählen
 promise                    | versprechen verspricht versprach versprochen
 write wrote written        | schreiben schreibt schrieb geschrieben
-show                       | zeigen
+show showed shown          | zeigen
 """
 
 # An indirect question: "asks whether ...", "wonders why ...".
