@@ -7,6 +7,8 @@ mark at the start of the text are dropped. So line n here is line n of `wc -l` a
 from __future__ import annotations
 
 import gzip
+import os
+import select
 import zlib
 from collections.abc import Iterable, Iterator
 from pathlib import Path
@@ -15,6 +17,7 @@ from typing import IO
 from seq2seq.errors import UserError
 
 MARK = b"\xef\xbb\xbf"  # U+FEFF in UTF-8
+READ_BYTES = 1 << 16
 
 
 def read_lines(source: str | Path | IO[bytes], name: str | None = None) -> Iterator[str]:
@@ -25,30 +28,101 @@ def read_lines(source: str | Path | IO[bytes], name: str | None = None) -> Itera
     unpacked text).
     """
     if not isinstance(source, (str, Path)):
-        yield from _decoded(source, name or "the input")
+        yield from map(_Decoder(name or "the input"), source)  # binary files break lines at \n alone
         return
     name = name or str(source)
     try:
         with gzip.open(source) if str(source).endswith(".gz") else open(source, "rb") as stream:
-            yield from _decoded(stream, name)
+            yield from map(_Decoder(name), stream)
     except (EOFError, zlib.error, gzip.BadGzipFile) as error:
         raise UserError(f"{name} is not a whole gzip file ({error}). Pack it again or unpack it.") from None
     except OSError as error:
         raise UserError(f"{name} cannot be read: {error.strerror or error}.") from None
 
 
-def _decoded(stream: Iterable[bytes], name: str) -> Iterator[str]:
-    offset = 0
-    for number, line in enumerate(stream, start=1):  # binary files break lines at \n alone
-        text = line.removeprefix(MARK) if number == 1 else line
+def arriving_lines(descriptor: int, name: str, sizes: Iterable[int]) -> Iterator[list[str]]:
+    """Yields the lines of an open file or pipe in lists of at most `sizes` lines.
+
+    A list is shorter when nothing more has come yet: what is there is never kept waiting for what
+    is not. Raises UserError for invalid UTF-8, after the lines before it.
+    """
+    decode, raw = _Decoder(name), _RawLines(descriptor)
+    for size in sizes:
+        lines: list[str] = []
+        try:
+            for line in raw.take(size):
+                lines.append(decode(line))
+        except UserError:
+            if lines:
+                yield lines
+            raise
+        if not lines:
+            return
+        yield lines
+
+
+class _Decoder:
+    """Bytes of the next line to its text."""
+
+    def __init__(self, name: str) -> None:
+        self._name, self._number, self._offset = name, 0, 0
+
+    def __call__(self, line: bytes) -> str:
+        self._number += 1
+        text = line.removeprefix(MARK) if self._number == 1 else line
+        start = self._offset + len(line) - len(text)
+        self._offset += len(line)
         text = text.removesuffix(b"\n").removesuffix(b"\r")
         try:
-            decoded = text.decode("utf-8")
+            return text.decode("utf-8")
         except UnicodeDecodeError as error:
-            place = offset + error.start + (len(MARK) if number == 1 and line.startswith(MARK) else 0)
             raise UserError(
-                f"{name} line {number} is not UTF-8: byte 0x{text[error.start]:02x} at offset {place}. "
-                "Convert the text first, for example with: iconv -f latin1 -t utf-8"
+                f"{self._name} line {self._number} is not UTF-8: byte 0x{text[error.start]:02x} at offset "
+                f"{start + error.start}. Convert the text first, for example with: iconv -f latin1 -t utf-8"
             ) from None
-        yield decoded
-        offset += len(line)
+
+
+class _RawLines:
+    """The lines of a descriptor, as bytes with their `\\n`."""
+
+    def __init__(self, descriptor: int) -> None:
+        self._descriptor = descriptor
+        self._whole: list[bytes] = []  # lines that nobody has taken, last first
+        self._parts: list[bytes] = []  # the beginning of the next line
+        self._ended = False
+
+    def take(self, most: int) -> list[bytes]:
+        """The next lines, at most `most`, waiting only for the first; none at the end."""
+        taken: list[bytes] = []
+        while len(taken) < most:
+            if self._whole:
+                taken.append(self._whole.pop())
+            elif self._ended or (taken and not _ready(self._descriptor)):
+                break
+            else:
+                self._read()
+        return taken
+
+    def _read(self) -> None:
+        chunk = os.read(self._descriptor, READ_BYTES)
+        first, *rest = _split(chunk)
+        self._parts.append(first)
+        self._ended = not chunk
+        if rest or self._ended:
+            lines = [b"".join(self._parts), *rest]
+            self._parts = [] if self._ended else [lines.pop()]
+            self._whole = [line for line in reversed(lines) if line]
+
+
+def _split(chunk: bytes) -> list[bytes]:
+    """At every `\\n`, which stays; the last part is what has none."""
+    *lines, last = chunk.split(b"\n")
+    return [*(line + b"\n" for line in lines), last]
+
+
+def _ready(descriptor: int) -> bool:
+    """Whether reading would not wait."""
+    try:
+        return bool(select.select([descriptor], [], [], 0)[0])
+    except OSError:  # Windows asks sockets only: then a window fills before it is translated
+        return True

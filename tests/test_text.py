@@ -4,12 +4,16 @@ from __future__ import annotations
 
 import gzip
 import io
+import itertools
+import os
+import random
 from pathlib import Path
 
 import pytest
 
+from seq2seq import text
 from seq2seq.errors import UserError
-from seq2seq.text import MARK, read_lines
+from seq2seq.text import MARK, arriving_lines, read_lines
 
 
 def lines(content: bytes) -> list[str]:
@@ -64,3 +68,39 @@ def test_a_damaged_gz_file(tmp_path: Path, damage) -> None:
     path.write_bytes(damage(gzip.compress(b"eins\n" * 100)))
     with pytest.raises(UserError, match=r"a\.gz is not a whole gzip file"):
         list(read_lines(path))
+
+
+def test_what_has_arrived_is_not_kept_waiting() -> None:
+    out, into = os.pipe()
+    windows = arriving_lines(out, "pipe", itertools.repeat(3))
+    os.write(into, b"one\ntwo\nthr")
+    assert next(windows) == ["one", "two"]
+    os.write(into, b"ee\n4\n5\n6\n7\n")
+    assert next(windows) == ["three", "4", "5"]
+    assert next(windows) == ["6", "7"]
+    os.write(into, b"\r\nlast")
+    assert next(windows) == [""]
+    os.close(into)
+    assert list(windows) == [["last"]]
+    os.close(out)
+
+
+@pytest.mark.parametrize("size", [1, 2, 7, 1000])
+def test_arriving_lines_are_the_lines_however_they_are_cut(tmp_path: Path, size: int, monkeypatch) -> None:
+    monkeypatch.setattr(text, "READ_BYTES", size)
+    draw = random.Random(size)
+    content = "".join(draw.choices("ab\n\n\r\u2028ä", k=300)).encode()
+    (tmp_path / "a").write_bytes(content)
+    with open(tmp_path / "a", "rb") as file:
+        windows = list(arriving_lines(file.fileno(), "a", itertools.repeat(4)))
+    assert [len(window) for window in windows[:-1]] == [4] * (len(windows) - 1)
+    assert [line for window in windows for line in window] == lines(content)
+
+
+def test_lines_before_invalid_bytes_still_arrive(tmp_path: Path) -> None:
+    (tmp_path / "a").write_bytes(b"one\ntwo\n\xff\nfour\n")
+    with open(tmp_path / "a", "rb") as file:
+        windows = arriving_lines(file.fileno(), "a", itertools.repeat(9))
+        assert next(windows) == ["one", "two"]
+        with pytest.raises(UserError, match=r"a line 3 is not UTF-8: byte 0xff at offset 8\."):
+            next(windows)
