@@ -1,18 +1,23 @@
 """Learning the pieces: SentencePiece on a sample of the training text.
 
-Text is not normalised here: cleaning has done it, and nfkc (SentencePiece's default) would turn
-"½" into "1/2" and "…" into "...", so that decode(encode(x)) were no longer x. Runs of white space
-at translation time do become one space.
+A model carries the rules of the filters unicode, control and whitespace, so that text to translate
+meets the pieces in the form in which they were learnt. It carries no more than these: nfkc
+(SentencePiece's default) turns "½" into "1/2" and "…" into "...", and decode(encode(x)) would no
+longer give the cleaned text x.
 """
 
 from __future__ import annotations
 
 import io
 import re
+import tempfile
+import unicodedata
 from collections.abc import Callable, Iterator
 
 import sentencepiece
+from sentencepiece import sentencepiece_model_pb2
 
+from data_prep.filters import CONTROLS
 from seq2seq.errors import SettingError
 from seq2seq.settings.prepare import TokenizerKind, TokenizerSettings
 from seq2seq.tokenizer import BOS, EOS, PAD, UNK
@@ -48,6 +53,16 @@ def learn(lines: Callable[[], Iterator[str]], settings: TokenizerSettings) -> by
 
 def _train(lines: Iterator[str], settings: TokenizerSettings, size: int) -> bytes:
     model = io.BytesIO()
+    with tempfile.NamedTemporaryFile("w", suffix=".tsv", encoding="ascii") as rules:
+        rules.write("".join(normalisation()))
+        rules.flush()
+        _call(lines, settings, size, model, rules.name)
+    proto = sentencepiece_model_pb2.ModelProto.FromString(model.getvalue())
+    proto.normalizer_spec.normalization_rule_tsv = ""  # the name of a file that is gone, another one each time
+    return proto.SerializeToString(deterministic=True)
+
+
+def _call(lines: Iterator[str], settings: TokenizerSettings, size: int, model: io.BytesIO, rules: str) -> None:
     sentencepiece.SentencePieceTrainer.train(
         sentence_iterator=lines,
         model_writer=model,
@@ -57,10 +72,30 @@ def _train(lines: Iterator[str], settings: TokenizerSettings, size: int) -> byte
         hard_vocab_limit=settings.kind in (TokenizerKind.UNIGRAM, TokenizerKind.BPE),
         character_coverage=settings.coverage,
         byte_fallback=settings.byte_fallback,
-        normalization_rule_name="identity",
+        normalization_rule_tsv=rules,
         max_sentence_length=LONGEST,
         pad_id=PAD, unk_id=UNK, bos_id=BOS, eos_id=EOS,
         num_threads=THREADS,
         minloglevel=2,
     )
-    return model.getvalue()
+
+
+def normalisation() -> Iterator[str]:
+    """Rules as SentencePiece reads them, one a line: code points, tab, code points. Of NFC without Hangul."""
+    for code in range(1, 0x30000):  # no white space and no composed letter lies above
+        letter = chr(code)
+        if letter.isspace() and letter not in " \n":
+            yield f"{code:X}\t20\n"
+        elif re.match(f"[{CONTROLS}]", letter):
+            yield f"{code:X}\t\n"
+        elif 0xAC00 <= code <= 0xD7A3:
+            continue
+        elif (composed := unicodedata.normalize("NFC", letter)) != letter:
+            yield _rule(letter, composed)
+        elif (parts := unicodedata.normalize("NFD", letter)) != letter:
+            yield _rule(parts, letter)
+
+
+def _rule(before: str, after: str) -> str:
+    left, right = (" ".join(f"{ord(letter):X}" for letter in text) for text in (before, after))
+    return f"{left}\t{right}\n"
