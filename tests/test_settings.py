@@ -1,0 +1,148 @@
+"""Settings: what the YAML files and the dataclasses say is the same, and whatever does not fit is refused."""
+
+from __future__ import annotations
+
+import dataclasses
+import itertools
+
+import hypothesis
+import hypothesis.strategies as st
+import pytest
+import yaml
+from hydra import compose, initialize_config_dir
+from omegaconf import OmegaConf
+
+from seq2seq.command import CONFIGURATION
+from seq2seq.errors import SettingError
+from seq2seq.settings.model import AttentionFeed, CellKind, ContextKind, FeedContext, NetworkSettings
+from seq2seq.settings.reading import differences, read_settings, write_settings
+from seq2seq.settings.training import Schedule, TrainSettings
+
+
+def composed(*overrides: str) -> dict:
+    with initialize_config_dir(str(CONFIGURATION), version_base="1.3"):
+        return OmegaConf.to_container(compose("train", list(overrides)), resolve=True)
+
+
+def choices(group: str) -> list[str]:
+    return sorted(path.stem for path in (CONFIGURATION / group).glob("*.yaml"))
+
+
+def test_the_yaml_defaults_are_the_dataclass_defaults():
+    assert differences(write_settings(TrainSettings()), composed()) == []
+
+
+def test_every_setting_can_be_given_without_a_plus():
+    def keys(kind):
+        for field in dataclasses.fields(kind):
+            group = field.default_factory is not dataclasses.MISSING and dataclasses.is_dataclass(field.default_factory())
+            for key in keys(field.default_factory()) if group else [""]:
+                yield field.name + ("." + key if key else "")
+
+    assert sorted(keys(TrainSettings)) == sorted(flat(composed()))
+
+
+def flat(mapping: dict, where: str = "") -> list[str]:
+    rows = []
+    for key, value in mapping.items():
+        rows += flat(value, f"{where}{key}.") if isinstance(value, dict) else [where + key]
+    return rows
+
+
+@pytest.mark.parametrize("choice", [f"{group}={name}" for group in ("cell", "context", "model", "optimizer")
+                                    for name in choices(group)])
+def test_every_choice_of_a_group_can_be_read(choice):
+    settings = read_settings(TrainSettings, composed(choice))
+    group, name = choice.split("=")
+    if group in ("cell", "context", "optimizer"):
+        assert getattr(settings, group).kind.value == name
+
+
+@pytest.mark.parametrize("name", choices("experiment"))
+def test_every_experiment_can_be_read(name):
+    assert isinstance(read_settings(TrainSettings, composed(f"experiment={name}")), TrainSettings)
+
+
+@pytest.mark.parametrize(("override", "line"), [
+    ("training.batch_pieces=0", "training.batch_pieces=0 is out of range: give a number at least 1."),
+    ("training.batch_pieces=many", "training.batch_pieces='many' is not a whole number."),
+    ("training.clip_norm=0", "training.clip_norm=0.0 is out of range: give a number above 0."),
+    ("training.clip_norm=inf", "training.clip_norm=inf is out of range: give a number above 0."),
+    ("training.label_smoothing=1", "training.label_smoothing=1.0 is out of range: give a number at least 0 and below 1."),
+    ("training.precision=fp16", "training.precision=fp16 is not one of: auto, fp32, bf16. Did you mean bf16?"),
+    ("+training.max_update=3", "training.max_update is not a setting. Did you mean max_updates?"),
+    ("+hidden=3", "hidden is not a setting."),
+    ("seed=-1", "seed=-1 is out of range"),
+    ("model.hidden=511", "model.hidden=511 is odd; a bidirectional encoder halves it. Give an even number."),
+    ("model.dropout.layer=1.0", "model.dropout.layer=1.0 is out of range"),
+    ("cell.nonlinearity=relu", "cell.nonlinearity=relu belongs to kind=rnn"),
+    ("attention.heads=4", "attention.heads=4 needs score=scaled"),
+    ("attention.feed=upper_layers", "attention.feed=upper_layers needs model.decoder_layers of at least 2, not 1"),
+    ("feed.context=initial_state", "feed.context=initial_state cannot go with context=attention"),
+    ("optimizer.betas=[0.9]", "optimizer.betas=[0.9] is not two numbers in [0, 1)"),
+    ("optimizer.betas=0.9", "optimizer.betas=0.9 is not a list. Write it as optimizer.betas=[a,b]."),
+    ("training.max_epochs=null", "training.max_updates, max_epochs and max_minutes are all null"),
+    ("training.checkpoint_minutes=0", "training.checkpoint_minutes=0.0 is out of range"),
+    ("training=3", "training=3 is not a group of settings."),
+    ("model.bidirectional=1", "model.bidirectional=1 is not true or false."),
+])
+def test_what_does_not_fit_is_refused_with_key_value_and_cure(override, line):
+    mapping = composed(*([] if override == "training=3" else [override]))
+    if override == "training=3":
+        mapping["training"] = 3
+    with pytest.raises(SettingError) as caught:
+        read_settings(TrainSettings, mapping)
+    assert str(caught.value).startswith(line)
+    assert "\n" not in str(caught.value)
+
+
+def test_scheduled_sampling_is_refused_where_it_cannot_be():
+    for override, words in (("feed.output=false", "needs feed.output=true"),
+                            ("attention.feed=input", "cannot go with attention.feed=input")):
+        with pytest.raises(SettingError, match=words):
+            read_settings(TrainSettings, composed("training.scheduled_sampling=0.1", override))
+
+
+def test_every_combination_is_taken_or_refused_with_a_cure():
+    taken = 0
+    for cell, context, feed, output, attention in itertools.product(
+            CellKind, ContextKind, FeedContext, (True, False), AttentionFeed):
+        mapping = {"cell": {"kind": cell.value}, "context": {"kind": context.value},
+                   "feed": {"context": feed.value, "output": output}, "attention": {"feed": attention.value},
+                   "model": {"decoder_layers": 2}}
+        try:
+            read_settings(NetworkSettings, mapping)
+            taken += 1
+        except SettingError as error:
+            assert context is ContextKind.ATTENTION and feed is FeedContext.INITIAL_STATE
+            assert "Choose" in str(error)
+    assert taken == 3 * 2 * 3 * (3 * 2 + 1)
+
+
+numbers = st.one_of(st.none(), st.booleans(), st.integers(), st.floats(), st.text(max_size=5), st.lists(st.integers(), max_size=2))
+KEYS = flat(write_settings(TrainSettings()))
+
+
+@hypothesis.settings(max_examples=200, deadline=None)
+@hypothesis.given(st.dictionaries(st.sampled_from(KEYS), numbers, max_size=3))
+def test_any_values_are_read_or_refused_in_one_line_and_survive_yaml(values):
+    mapping = write_settings(TrainSettings())
+    for key, value in values.items():
+        *groups, last = key.split(".")
+        place = mapping
+        for group in groups:
+            place = place[group]
+        place[last] = value
+    try:
+        settings = read_settings(TrainSettings, mapping)
+    except SettingError as error:
+        assert "\n" not in str(error)
+        return
+    written = yaml.safe_dump(write_settings(settings), sort_keys=False)
+    assert read_settings(TrainSettings, yaml.safe_load(written)) == settings
+
+
+def test_differences_name_the_dotted_key():
+    old, new = write_settings(TrainSettings()), write_settings(TrainSettings(seed=2))
+    new["optimizer"]["schedule"] = Schedule.COSINE.value
+    assert differences(old, new) == [("seed", 1, 2), ("optimizer.schedule", "inverse_sqrt", "cosine")]
