@@ -143,13 +143,14 @@ class Decoder(nn.Module):
         state, cell = self.start(memory), self._cell(0)
         split = 0 if y is None else y.shape[-1]
         of_output, of_context = cell.U[:, :split], cell.U[:, split:]  # cut once: their gradients add up once
-        x = cell.b if y is None else F.linear(y, of_output, cell.b)
+        # Unbound, not indexed step by step: the gradient of an index is a whole tensor of zeros each time.
+        x = [cell.b] * steps if y is None else F.linear(y, of_output, cell.b).unbind(dim=1)
         states: list[Tensor] = []
         contexts: list[Tensor] = []
         for t in range(steps):
             c, weights = self._context_before(state, memory)
             assert c is not None  # stepwise: attention answers, or its last answer was kept
-            gates = F.linear(c[:, 0], of_context) + (x if y is None else x[:, t])
+            gates = F.linear(c[:, 0], of_context) + x[t]
             bottom = cell.equation_step(gates, tuple(part[:, 0] for part in state.layers[0]))
             s, c, layers, _ = self._above(tuple(part[:, None] for part in bottom), c, weights, state, memory)
             assert c is not None
