@@ -293,7 +293,7 @@ fruit    Obst      salad cake juice basket
 toy      Spielzeug car train box
 holiday  Ferien    house plan trip
 music    Musik     school teacher
-sports   Sport     car shoe teacher bag
+sports   Sport     shoe teacher bag
 bedroom  Schlafzimmer  window door lamp mirror
 """
 

@@ -98,8 +98,9 @@ def passive(en: english.Verb, de: german.Verb) -> list[list[Form]]:
 
 STATES = {"be", "seem", "look", "know", "love", "need", "belong to", "please", "miss", "trust", "interest"}
 # Verbs that take neither a manner nor a place of their own.
-NO_MANNER = {"forget", "lose", "understand", "leave", "call", "recognize", "miss", "mention", "find", "hear", "admire",
-             "avoid", "disappear", "surprise", "annoy", "convince", "frighten", "invite", "fetch", "order", "see"}
+NO_MANNER = {"forget", "lose", "understand", "leave", "call", "recognize", "miss", "mention", "find", "hear",
+             "admire", "avoid", "disappear", "hurry", "surprise", "annoy", "convince", "frighten", "invite", "fetch",
+             "order", "see"}
 # Verbs without manner: one does not arrive carefully, or sleep in a hurry.
 UNWILLED = {"sleep", "fall asleep", "wake up", "arrive", "return", "get lost", "sit down", "rest", "get up"}
 NO_ADJUNCTS: list[Pair] = [("", "")] * pools.SIZE
