@@ -45,6 +45,6 @@ def make_corpus(folder: Path, train: int = 200, valid: int = 20, seed: int = 1) 
 def _tokenizer() -> bytes:
     model = io.BytesIO()
     sentencepiece.SentencePieceTrainer.train(
-        sentence_iterator=iter([" ".join(WORDS)] * 20), model_writer=model, vocab_size=30,
+        sentence_iterator=iter(WORDS * 20), model_writer=model, model_type="bpe", vocab_size=48,
         pad_id=0, unk_id=1, bos_id=2, eos_id=3, hard_vocab_limit=False, minloglevel=2, num_threads=1)
     return model.getvalue()

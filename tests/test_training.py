@@ -1,0 +1,359 @@
+"""Training: exact to the bit after every interruption, the right mathematics, and it learns."""
+
+from __future__ import annotations
+
+import json
+import math
+import os
+import signal
+
+import pytest
+import torch
+from tiny_corpus import make_corpus
+from torch import nn
+
+from seq2seq import training
+from seq2seq.averaging import WeightAverage
+from seq2seq.batches import Batch, make_batch
+from seq2seq.bundle import load_bundle
+from seq2seq.checkpoint import load_checkpoint
+from seq2seq.errors import UserError
+from seq2seq.finite import DivergedError, FiniteWatch
+from seq2seq.metrics import read_metrics
+from seq2seq.schedule import learning_rate, progress
+from seq2seq.settings.reading import read_settings
+from seq2seq.settings.training import (
+    Averaging,
+    OptimizerSettings,
+    Schedule,
+    TrainingSettings,
+    TrainSettings,
+)
+from seq2seq.state import TrainState
+from seq2seq.training import Run, train
+
+
+@pytest.fixture(scope="module")
+def corpus(tmp_path_factory):
+    return make_corpus(tmp_path_factory.mktemp("data") / "tiny", train=60, valid=6)
+
+
+def settings(corpus, run, /, optimizer=(), **training_settings) -> TrainSettings:
+    return read_settings(TrainSettings, {
+        "corpus": str(corpus), "run": str(run), "model": {"embedding": 8, "hidden": 8},
+        "optimizer": {"learning_rate": 0.01, "warmup_updates": 5, **dict(optimizer)},
+        "training": {"batch_pieces": 150, "max_epochs": None, "max_updates": 14, "validate_every": 6, "log_every": 4,
+                     "threads": 1, "device": "cpu", "precision": "fp32", **training_settings}})
+
+
+def weights(run) -> dict[str, torch.Tensor]:
+    return load_checkpoint(run / "checkpoints")["model"]
+
+
+def figures(run) -> list[dict]:
+    """metrics.jsonl without what a clock decides."""
+    timed = ("seconds", "pieces_per_second")
+    found = read_metrics(run)
+    return [{key: value for key, value in line.items() if key not in timed} for line in [*found.train, *found.valid]]
+
+
+def equal(left, right) -> bool:
+    return left.keys() == right.keys() and all(torch.equal(left[name], right[name]) for name in left)
+
+
+class Killed(BaseException):
+    """Stands for kill -9: nothing of ours gets to run any more."""
+
+
+def stop_at(monkeypatch, update: int, how: str) -> None:
+    real = Run.update
+
+    def stopping(self, batch):
+        if self.state.updates + 1 == update:
+            if how == "kill":
+                raise Killed
+            os.kill(os.getpid(), how)
+        real(self, batch)
+
+    monkeypatch.setattr(Run, "update", stopping)
+
+
+VARIANTS = {
+    "plain": {},
+    "ema": {"averaging": "ema", "ema_decay": 0.9, "subword_sampling": {"source": 0.5}},
+    "last": {"averaging": "last", "average_last": 2, "accumulate": 2, "precision": "bf16"},
+}
+
+
+@pytest.fixture(scope="module", params=VARIANTS)
+def uninterrupted(request, corpus, tmp_path_factory):
+    run = tmp_path_factory.mktemp("runs") / request.param
+    train(settings(corpus, run, **VARIANTS[request.param]))
+    return VARIANTS[request.param], run
+
+
+@pytest.mark.parametrize(("how", "updates"), [(signal.SIGINT, (3, 10)), (signal.SIGTERM, (6,)), ("kill", (5, 9, 14))])
+def test_an_interrupted_run_ends_as_the_uninterrupted_one(corpus, tmp_path, monkeypatch, uninterrupted, how, updates):
+    variant, whole = uninterrupted
+    run = tmp_path / "run"
+    for update in updates:
+        with monkeypatch.context() as patch:
+            stop_at(patch, update, how)
+            try:
+                train(settings(corpus, run, **variant))
+            except Killed:
+                pass
+        assert how == "kill" or load_checkpoint(run / "checkpoints")["state"]["updates"] == update
+    state = train(settings(corpus, run, **variant))
+    assert state.updates == 14
+    assert equal(weights(run), weights(whole))
+    assert figures(run) == figures(whole)
+    assert equal(load_bundle(run).model.state_dict(), load_bundle(whole).model.state_dict())
+    assert load_bundle(run).info["updates"] == load_bundle(whole).info["updates"]
+
+
+def test_another_seed_is_another_run(corpus, tmp_path, uninterrupted):
+    variant, whole = uninterrupted
+    wanted = settings(corpus, tmp_path / "run", **{**variant, "max_updates": 2})
+    wanted.seed = 2
+    train(wanted)
+    assert not equal(weights(tmp_path / "run"), weights(whole))
+
+
+def test_a_finished_run_does_nothing_and_a_higher_limit_continues_it(corpus, tmp_path, caplog):
+    run = tmp_path / "run"
+    caplog.set_level("INFO", logger="seq2seq")
+    train(settings(corpus, run))
+    before = {path: path.stat().st_mtime_ns for path in run.rglob("*") if path.is_file() and path.name != "lock"}
+    caplog.clear()
+    train(settings(corpus, run))
+    assert "is finished: training.max_updates=14 reached" in caplog.text
+    after = {path: path.stat().st_mtime_ns for path in run.rglob("*") if path.is_file() and path.name != "lock"}
+    assert {path for path in after if before.get(path) != after[path]} <= {run / "settings.yaml", run / "run.json"}
+    assert train(settings(corpus, run, max_updates=16)).updates == 16
+
+
+@pytest.mark.parametrize(("changed", "words"), [
+    ({"label_smoothing": 0.2}, r"training.label_smoothing=0.2 \(was 0.1\)"),
+    ({"optimizer": {"schedule": "cosine"}}, r"optimizer.schedule=cosine \(was inverse_sqrt\)"),
+])
+def test_other_settings_are_refused_with_the_difference(corpus, tmp_path, changed, words):
+    run = tmp_path / "run"
+    train(settings(corpus, run, max_updates=1))
+    with pytest.raises(UserError, match=words):
+        train(settings(corpus, run, **changed))
+    assert json.loads((run / "metrics.jsonl").read_text().splitlines()[-1])["update"] == 1
+
+
+def test_another_corpus_is_refused(corpus, tmp_path):
+    train(settings(corpus, tmp_path / "run", max_updates=1))
+    other = make_corpus(tmp_path / "other", train=61, valid=6)
+    with pytest.raises(UserError, match="is not the corpus that .*run was trained on"):
+        train(settings(other, tmp_path / "run"))
+
+
+def test_a_folder_that_is_no_run_is_left_alone(corpus, tmp_path):
+    (tmp_path / "thesis.tex").write_text("mine")
+    with pytest.raises(UserError, match="is there already and is no run folder"):
+        train(settings(corpus, tmp_path))
+
+
+def test_one_run_at_a_time(corpus, tmp_path, monkeypatch):
+    def second(self, batch):
+        train(settings(corpus, tmp_path / "run"))
+
+    monkeypatch.setattr(Run, "update", second)
+    with pytest.raises(UserError, match="is being trained by another process"):
+        train(settings(corpus, tmp_path / "run"))
+
+
+def test_it_learns_to_reverse(tmp_path):
+    corpus = make_corpus(tmp_path / "tiny", train=1500, valid=30)
+    wanted = read_settings(TrainSettings, {
+        "corpus": str(corpus), "run": str(tmp_path / "run"),
+        "model": {"embedding": 32, "hidden": 64, "dropout": {"embedding": 0.0, "layer": 0.0, "readout": 0.0}},
+        "optimizer": {"learning_rate": 0.01, "warmup_updates": 20, "schedule": "cosine"},
+        "training": {"batch_pieces": 300, "max_epochs": 7, "threads": 1, "device": "cpu", "averaging": "ema",
+                     "ema_decay": 0.95, "label_smoothing": 0.0}})
+    state = train(wanted)
+    lines = read_metrics(tmp_path / "run")
+    assert state.best > 90, lines.valid
+    assert max(line["padding"] for line in lines.train) < 0.05
+    assert load_bundle(tmp_path / "run").info["validation"]["bleu"] == state.best
+
+
+@pytest.mark.parametrize("accumulate", [2, 3, 50])
+def test_parts_of_a_batch_give_the_gradient_of_the_whole(corpus, tmp_path, accumulate):
+    runs = []
+    for parts in (1, accumulate):
+        run = tmp_path / str(parts)
+        train(settings(corpus, run, max_updates=3, accumulate=parts, **NO_DROPOUT))
+        runs.append(weights(run))
+    for name, value in runs[0].items():
+        torch.testing.assert_close(runs[1][name], value, rtol=1e-3, atol=1e-5)
+
+
+NO_DROPOUT = {"label_smoothing": 0.1}
+
+
+@pytest.fixture(autouse=True)
+def _no_dropout(request, monkeypatch):
+    if request.node.originalname == "test_parts_of_a_batch_give_the_gradient_of_the_whole":
+        monkeypatch.setattr(nn.Dropout, "forward", lambda self, x: x)
+
+
+def test_a_batch_that_is_not_finite_stops_with_its_lines_and_the_last_checkpoint(corpus, tmp_path, monkeypatch):
+    run, seen = tmp_path / "run", []
+    real = Run.update
+
+    def poisoned(self, batch):
+        if self.state.updates + 1 == 8:
+            seen.extend(batch.rows.tolist())
+            with torch.no_grad():
+                next(self.model.parameters()).fill_(math.nan)
+        real(self, batch)
+
+    monkeypatch.setattr(Run, "update", poisoned)
+    with pytest.raises(DivergedError, match="loss or gradient of update 8 is not finite") as caught:
+        train(settings(corpus, run))
+    assert f"training lines {', '.join(str(row + 1) for row in sorted(seen)[:20])}" in str(caught.value)
+    content = load_checkpoint(run / "checkpoints")
+    assert content["state"]["updates"] == 6
+    assert all(value.isfinite().all() for value in content["model"].values())
+
+
+def test_the_watch_waits_with_its_question_on_a_device(monkeypatch):
+    watch = FiniteWatch(torch.device("cpu"))
+    watch._at_once = False  # as on CUDA
+    good, bad = torch.tensor(1.0), torch.tensor(math.inf)
+    for update, norm in ((1, good), (2, bad), (3, bad)):
+        watch.see(update, torch.tensor([update * 10]), good, norm)
+    with pytest.raises(DivergedError, match=r"update 2 .*training lines 21\)"):
+        watch.check()
+
+
+def test_memory_that_does_not_suffice_names_batch_and_setting(corpus, tmp_path, monkeypatch):
+    def full(self, *_):
+        raise torch.OutOfMemoryError("CUDA out of memory")
+
+    monkeypatch.setattr("seq2seq.models.encoder_decoder.EncoderDecoder.forward", full)
+    with pytest.raises(UserError, match=r"out of memory for \d+ pairs of \d+ source and \d+ target pieces. Lower "
+                                        "training.batch_pieces"):
+        train(settings(corpus, tmp_path / "run"))
+
+
+def test_patience_ends_the_run(corpus, tmp_path):
+    state = train(settings(corpus, tmp_path / "run", optimizer={"learning_rate": 1e-9}, max_updates=50,
+                           validate_every=2, patience=3))
+    assert state.updates == 2 + 3 * 2
+    assert state.best_updates == 2
+
+
+def test_minutes_count_over_resumes():
+    limits = TrainingSettings(max_epochs=None, max_minutes=1.0)
+    assert TrainState(seconds=59.0).stop_reason(limits) is None
+    assert TrainState(seconds=60.0).stop_reason(limits) == "training.max_minutes=1 reached"
+
+
+def test_metrics_have_a_line_for_every_interval(uninterrupted):
+    _, run = uninterrupted
+    found = read_metrics(run)
+    assert [line["update"] for line in found.train] == [4, 8, 12]
+    assert [line["update"] for line in found.valid] == [6, 12, 14]
+    for line in found.train:
+        assert line["perplexity"] == pytest.approx(math.exp(line["loss"]))
+        assert 0 <= line["padding"] < 0.2
+    assert list((run / "tensorboard").iterdir())
+
+
+# The pieces of the loop
+
+
+@pytest.mark.parametrize(("schedule", "update", "wanted"), [
+    (Schedule.INVERSE_SQRT, 50, 0.5), (Schedule.INVERSE_SQRT, 100, 1.0), (Schedule.INVERSE_SQRT, 400, 0.5),
+    (Schedule.CONSTANT, 1, 0.01), (Schedule.CONSTANT, 5000, 1.0), (Schedule.PLATEAU, 5000, 0.25),
+    (Schedule.COSINE, 100, 1.0), (Schedule.COSINE, 101, 1.0), (Schedule.COSINE, 551, 0.55), (Schedule.COSINE, 1001, 0.1),
+])
+def test_the_learning_rate(schedule, update, wanted):
+    wish = OptimizerSettings(learning_rate=1.0, schedule=schedule, warmup_updates=100, final_share=0.1)
+    rate = learning_rate(wish, update, progress=(update - 1) / 1000, plateaus=2)
+    assert rate == pytest.approx(wanted, abs=1e-6)
+
+
+def test_a_schedule_without_warmup_starts_at_the_top():
+    for schedule in Schedule:
+        wish = OptimizerSettings(learning_rate=1.0, schedule=schedule, warmup_updates=0)
+        assert learning_rate(wish, 1, progress=0.0, plateaus=0) == pytest.approx(1.0)
+
+
+def test_the_limit_that_ends_the_run_first_tells_how_far_it_is():
+    limits = TrainingSettings(max_updates=100, max_epochs=4, max_minutes=10.0)
+    assert progress(limits, updates=50, epochs=1.0, seconds=60.0) == 0.5
+    assert progress(limits, updates=50, epochs=3.0, seconds=60.0) == 0.75
+    assert progress(limits, updates=50, epochs=1.0, seconds=540.0) == 0.9
+    assert progress(limits, updates=500, epochs=1.0, seconds=0.0) == 1.0
+
+
+def test_plateaus_lower_the_learning_rate_after_patience():
+    state, wish = TrainState(), OptimizerSettings(plateau_patience=1)
+    better = [state.judge(value, True, wish) for value in (1.0, 2.0, 1.5, 1.5, 1.5, 3.0)]
+    assert better == [True, True, False, False, False, True]
+    assert (state.plateaus, state.best, state.stale) == (1, 3.0, 0)
+
+
+def test_ema_is_its_recurrence_and_gives_the_weights_back():
+    model = nn.Linear(1, 1, bias=False)
+    with torch.no_grad():
+        model.weight.fill_(0.0)
+    average, wanted = WeightAverage(model, Averaging.EMA, decay=0.5, last=1), 0.0
+    for update in range(1, 6):
+        with torch.no_grad():
+            model.weight.fill_(float(update))
+        average.after_update(update)
+        decay = min(0.5, (1 + update) / (10 + update))
+        wanted = decay * wanted + (1 - decay) * update
+    with average.applied():
+        assert model.weight.item() == pytest.approx(wanted)
+    assert model.weight.item() == 5.0
+
+
+def test_last_is_the_mean_of_the_last_validations():
+    model = nn.Linear(1, 1, bias=False)
+    average = WeightAverage(model, Averaging.LAST, decay=0.5, last=3)
+    for value in range(1, 6):
+        with torch.no_grad():
+            model.weight.fill_(float(value))
+        average.before_validation()
+    with average.applied():
+        assert model.weight.item() == pytest.approx((3 + 4 + 5) / 3)
+    again = WeightAverage(model, Averaging.LAST, decay=0.5, last=3)
+    again.load_state_dict(average.state_dict())
+    with again.applied():
+        assert model.weight.item() == pytest.approx(4.0)
+
+
+def test_an_update_divides_once_by_the_pieces_of_the_batch(corpus, tmp_path, monkeypatch):
+    """The gradient is that of (sum of the loss) / (target pieces), whatever the batch looks like."""
+    seen = {}
+
+    def spy(self, batch: Batch) -> None:
+        loss = self.model(batch, self.training.label_smoothing)
+        wanted = torch.autograd.grad(loss.smoothed / int((batch.target_out != 0).sum()), list(self.model.parameters()))
+        monkeypatch.setattr(self.optimizer, "step", lambda: seen.update(
+            got=[parameter.grad.clone() for parameter in self.model.parameters()], wanted=wanted))
+        real(self, batch)
+        raise Killed
+
+    real = Run.update
+    monkeypatch.setattr(nn.Dropout, "forward", lambda self, x: x)
+    monkeypatch.setattr(Run, "update", spy)
+    with pytest.raises(Killed):
+        train(settings(corpus, tmp_path / "run", clip_norm=None))
+    for got, wanted in zip(seen["got"], seen["wanted"], strict=True):
+        torch.testing.assert_close(got, wanted)
+
+
+def test_the_seed_of_an_update_is_its_own():
+    seeds = {training._seed(seed, update, rank) for seed in (1, 2) for update in range(100) for rank in (0, 1)}
+    assert len(seeds) == 400
+    assert make_batch([[4]], [[4]], [0]).pieces == 2
