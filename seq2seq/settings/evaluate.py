@@ -1,0 +1,39 @@
+"""Settings of evaluate.py."""
+
+from __future__ import annotations
+
+import dataclasses
+
+from seq2seq.errors import SettingError
+from seq2seq.settings.reading import check
+from seq2seq.settings.search import SearchSettings
+from seq2seq.settings.training import Device
+from seq2seq.settings.translate import need_run
+
+
+@dataclasses.dataclass(kw_only=True)
+class EvaluateSettings:
+    run: str | None = None        # folder of a run or bundle
+    split: str = "test"           # of the corpus: test or valid
+    corpus: str | None = None     # folder; null: the one the run was trained on
+    source: str | None = None     # files instead of a split, plain or .gz
+    reference: str | None = None
+    compare: str | None = None    # another run, evaluated on the same sentences before
+    plots: bool = True            # BLEU by length, and with attention some heat maps
+    heat_maps: int = 4            # sentences shown as heat maps
+    resamples: int = 1000         # of the bootstrap
+    batch_pieces: int = 4000      # padded pieces at once, for the perplexity
+    max_source_pieces: int = 500  # longer lines are cut there, with a warning
+    device: Device = Device.AUTO
+    threads: int | None = None    # CPU threads; null: torch's choice
+    search: SearchSettings = dataclasses.field(default_factory=SearchSettings)
+
+    def __post_init__(self) -> None:
+        need_run(self.run)
+        for field in ("batch_pieces", "max_source_pieces", "threads"):
+            check(self, field, at_least=1)
+        check(self, "heat_maps", at_least=0)
+        check(self, "resamples", at_least=100)
+        if (self.source is None) != (self.reference is None):
+            given, other = ("source", "reference") if self.reference is None else ("reference", "source")
+            raise SettingError(f"{given}={getattr(self, given)} needs {other}=FILE beside it, line by line.")

@@ -1,0 +1,47 @@
+"""Settings of translate.py."""
+
+from __future__ import annotations
+
+import dataclasses
+import enum
+
+from seq2seq.errors import SettingError
+from seq2seq.settings.reading import check
+from seq2seq.settings.search import SearchSettings
+from seq2seq.settings.training import Device
+
+
+class Format(enum.Enum):
+    TEXT = "text"    # one translation in a line
+    JSONL = "jsonl"  # one JSON object in a line, with scores, pieces, alignment and the n best
+
+
+@dataclasses.dataclass(kw_only=True)
+class TranslateSettings:
+    run: str | list[str] | None = None  # folder of a run or bundle; a list is an ensemble
+    input: str | None = None            # file, plain or .gz; null: standard input
+    output: str | None = None           # file; null: standard output
+    format: Format = Format.TEXT
+    max_source_pieces: int = 500        # longer lines are cut there, with a warning
+    device: Device = Device.AUTO
+    threads: int | None = None          # CPU threads; null: torch's choice
+    search: SearchSettings = dataclasses.field(default_factory=SearchSettings)
+
+    def __post_init__(self) -> None:
+        need_run(self.run)
+        for field in ("max_source_pieces", "threads"):
+            check(self, field, at_least=1)
+        if self.format is Format.TEXT and self.search.n_best > 1:
+            raise SettingError(
+                f"search.n_best={self.search.n_best} needs format=jsonl: format=text has one translation in a line."
+            )
+
+    @property
+    def runs(self) -> list[str]:
+        return [self.run] if isinstance(self.run, str) else list(self.run or [])
+
+
+def need_run(run: str | list[str] | None) -> None:
+    """Raises SettingError unless a folder is named."""
+    if not run:
+        raise SettingError("run is missing. Give the folder of a trained run: run=runs/NAME.")
