@@ -145,8 +145,10 @@ def _build(folder: Path, settings: TrainSettings, vocabularies: tuple[int, int],
         with torch.device("meta"):  # shapes without memory
             sketch = build_model(settings, *vocabularies)
         wanted = {name: list(value.shape) for name, value in _tensors(sketch).items()}
-    except (SettingError, RuntimeError, OverflowError) as error:
-        raise BundleError(f"{folder} cannot be built: {str(error).splitlines()[0]}") from None
+    except SettingError as error:
+        raise BundleError(f"{folder} cannot be used: {error}") from None
+    except (RuntimeError, OverflowError, TypeError, ValueError):
+        raise BundleError(f"{folder / SETTINGS} asks for sizes that no tensor can have. {_CURE}") from None
     for name in wanted.keys() | held.keys():
         if wanted.get(name) != held.get(name):
             raise BundleError(f"{folder / WEIGHTS} does not fit {SETTINGS}: {name[:80]} is "

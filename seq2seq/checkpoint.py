@@ -12,6 +12,7 @@ from __future__ import annotations
 import hashlib
 import io
 import logging
+import pickle
 import shutil
 from pathlib import Path
 from typing import Any
@@ -47,7 +48,7 @@ def load_checkpoint(folder: Path) -> dict[str, Any] | None:
         content = _read(place)
         if content is not None:
             return content
-        log.warning("checkpoint %s is damaged (its checksum does not match); trying the one before it", place)
+        log.warning("checkpoint %s is damaged; trying the one before it", place)
     return None
 
 
@@ -66,5 +67,8 @@ def _read(place: Path) -> dict[str, Any] | None:
             return None
     except (OSError, UnicodeDecodeError):
         return None
-    content = torch.load(io.BytesIO(state), map_location="cpu", weights_only=True)
-    return content if content["format_version"] == FORMAT_VERSION else None
+    try:
+        content = torch.load(io.BytesIO(state), map_location="cpu", weights_only=True)
+        return content if content["format_version"] == FORMAT_VERSION else None
+    except (pickle.UnpicklingError, RuntimeError, LookupError, TypeError, ValueError, EOFError):
+        return None  # written by someone else, or it holds more than tensors and plain containers

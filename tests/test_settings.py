@@ -35,8 +35,8 @@ def test_the_yaml_defaults_are_the_dataclass_defaults():
 def test_every_setting_can_be_given_without_a_plus():
     def keys(kind):
         for field in dataclasses.fields(kind):
-            group = field.default_factory is not dataclasses.MISSING and dataclasses.is_dataclass(field.default_factory())
-            for key in keys(field.default_factory()) if group else [""]:
+            default = None if field.default_factory is dataclasses.MISSING else field.default_factory()
+            for key in keys(default) if dataclasses.is_dataclass(default) else [""]:
                 yield field.name + ("." + key if key else "")
 
     # A kind of search lists only what concerns it.

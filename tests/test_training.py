@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import contextlib
 import json
 import math
 import os
@@ -99,10 +100,8 @@ def test_an_interrupted_run_ends_as_the_uninterrupted_one(corpus, tmp_path, monk
     for update in updates:
         with monkeypatch.context() as patch:
             stop_at(patch, update, how)
-            try:
+            with contextlib.suppress(Killed):
                 train(settings(corpus, run, **variant))
-            except Killed:
-                pass
         assert how == "kill" or load_checkpoint(run / "checkpoints")["state"]["updates"] == update
     state = train(settings(corpus, run, **variant))
     assert state.updates == 14
@@ -338,7 +337,8 @@ def test_an_update_divides_once_by_the_pieces_of_the_batch(corpus, tmp_path, mon
 
     def spy(self, batch: Batch) -> None:
         loss = self.model(batch, self.training.label_smoothing)
-        wanted = torch.autograd.grad(loss.smoothed / int((batch.target_out != 0).sum()), list(self.model.parameters()))
+        mean = loss.smoothed / int((batch.target_out != 0).sum())
+        wanted = torch.autograd.grad(mean, list(self.model.parameters()))
         monkeypatch.setattr(self.optimizer, "step", lambda: seen.update(
             got=[parameter.grad.clone() for parameter in self.model.parameters()], wanted=wanted))
         real(self, batch)

@@ -1,0 +1,275 @@
+"""Checkpoints and bundles: whole, checked, and refused in one line when they are not."""
+
+from __future__ import annotations
+
+import errno
+import hashlib
+import json
+import os
+import random
+import shutil
+import subprocess
+import sys
+from pathlib import Path
+
+import pytest
+import torch
+import yaml
+from tiny_corpus import make_corpus
+
+from seq2seq import bundle as bundles
+from seq2seq.bundle import load_bundle, save_bundle
+from seq2seq.checkpoint import checkpoints, load_checkpoint, save_checkpoint
+from seq2seq.corpus import PackedCorpus
+from seq2seq.errors import BundleError, UserError
+from seq2seq.models.build import build_model
+from seq2seq.settings.reading import read_settings
+from seq2seq.settings.training import TrainSettings
+from seq2seq.tokenizer import Tokenizer
+
+
+def content(updates: int) -> dict:
+    return {"state": {"updates": updates}, "model": {"weight": torch.full((3,), float(updates))}}
+
+
+def test_the_newest_are_kept_and_the_newest_is_read(tmp_path):
+    for updates in (1, 20, 3000):
+        save_checkpoint(tmp_path, updates, content(updates))
+    assert [place.name for place in checkpoints(tmp_path)] == ["00003000", "00000020"]
+    found = load_checkpoint(tmp_path)
+    assert found["state"]["updates"] == 3000
+    assert found["model"]["weight"].tolist() == [3000.0] * 3
+
+
+def test_no_checkpoint_is_none(tmp_path):
+    assert load_checkpoint(tmp_path / "nothing") is None
+    assert load_checkpoint(tmp_path) is None
+
+
+@pytest.mark.parametrize("damage", ["flip", "cut", "empty", "gone", "sum gone"])
+def test_a_damaged_one_is_passed_over_and_this_is_said(tmp_path, caplog, damage):
+    save_checkpoint(tmp_path, 1, content(1))
+    save_checkpoint(tmp_path, 2, content(2))
+    state = tmp_path / "00000002" / "state.pt"
+    raw = bytearray(state.read_bytes())
+    match damage:
+        case "flip":
+            raw[len(raw) // 2] ^= 1
+            state.write_bytes(raw)
+        case "cut":
+            state.write_bytes(raw[:-7])
+        case "empty":
+            state.write_bytes(b"")
+        case "gone":
+            state.unlink()
+        case "sum gone":
+            (tmp_path / "00000002" / "state.sha256").unlink()
+    assert load_checkpoint(tmp_path)["state"]["updates"] == 1
+    assert "00000002 is damaged" in caplog.text
+
+
+def test_a_full_disk_is_one_line_and_the_older_checkpoint_stays(tmp_path, monkeypatch):
+    save_checkpoint(tmp_path, 1, content(1))
+
+    def full(self, data):
+        raise OSError(errno.ENOSPC, "No space left on device")
+
+    monkeypatch.setattr(Path, "write_bytes", full)
+    with pytest.raises(UserError, match=r"00000002 cannot be written: there is no space left"):
+        save_checkpoint(tmp_path, 2, content(2))
+    monkeypatch.undo()
+    assert load_checkpoint(tmp_path)["state"]["updates"] == 1
+    assert [place.name for place in tmp_path.iterdir()] == ["00000001"]
+
+
+def test_no_code_runs_from_a_checkpoint(tmp_path):
+    """A pickle that would run a command, with a checksum that fits, is refused by torch.load."""
+    class Command:
+        def __reduce__(self):
+            return os.system, ("touch " + str(tmp_path / "ran"),)
+
+    save_checkpoint(tmp_path, 1, content(1))
+    state = tmp_path / "00000001" / "state.pt"
+    torch.save({"format_version": 1, "state": Command()}, state)
+    (tmp_path / "00000001" / "state.sha256").write_text(hashlib.sha256(state.read_bytes()).hexdigest())
+    assert load_checkpoint(tmp_path) is None
+    assert not (tmp_path / "ran").exists()
+
+
+# Bundles
+
+
+@pytest.fixture(scope="module")
+def saved(tmp_path_factory):
+    """A bundle's folder and the model it was made of."""
+    corpus = PackedCorpus.open(make_corpus(tmp_path_factory.mktemp("data") / "tiny", train=30, valid=4))
+    settings = read_settings(TrainSettings, {"model": {"embedding": 8, "hidden": 8, "tie": "all"}})
+    tokenizers = corpus.tokenizers()
+    model = build_model(settings, *map(len, tokenizers))
+    folder = tmp_path_factory.mktemp("runs") / "run" / "best"
+    save_bundle(folder, model, tokenizers, settings, {
+        "languages": ["en", "de"], "updates": 7, "epochs": 1.5, "seconds": 60.0, "corpus": {"name": "tiny"},
+        "validation": {"bleu": 12.5, "perplexity": 3.0, "signature": "nrefs:1", "sentences": 4}})
+    return folder, model
+
+
+@pytest.fixture
+def copy(saved, tmp_path):
+    return shutil.copytree(saved[0], tmp_path / "bundle")
+
+
+def test_a_bundle_gives_the_model_back(saved):
+    folder, model = saved
+    for path in (folder, folder.parent):  # the bundle, or the run folder that holds it
+        bundle = load_bundle(path)
+        assert bundle.folder == folder
+        assert not bundle.model.training
+        for name, value in model.state_dict().items():
+            assert torch.equal(bundle.model.state_dict()[name], value)
+    assert bundle.languages == ("en", "de")
+    assert bundle.settings.model.embedding == 8
+    assert bundle.source_tokenizer is bundle.target_tokenizer
+    assert bundle.info["validation"]["bleu"] == 12.5
+    assert bundle.info["parameters"] == sum(parameter.numel() for parameter in model.parameters())
+
+
+def test_last_serves_where_there_is_no_best(saved, tmp_path):
+    shutil.copytree(saved[0], tmp_path / "last")
+    assert load_bundle(tmp_path).folder == tmp_path / "last"
+
+
+def test_the_card_names_languages_score_and_corpus(saved):
+    card = (saved[0] / "README.md").read_text()
+    for words in ("# en-de", "BLEU 12.50 (`nrefs:1`", "| corpus | tiny |", "7 updates"):
+        assert words in card
+
+
+def test_separate_tokenizers(saved, tmp_path):
+    source = load_bundle(saved[0]).source_tokenizer
+    target = Tokenizer(source.model.replace(b"tu", b"TU"))  # as many pieces, one of them spelled otherwise
+    settings = read_settings(TrainSettings, {"model": {"embedding": 8, "hidden": 8}})
+    save_bundle(tmp_path / "two", build_model(settings, len(source), len(target)), (source, target), settings,
+                {"languages": ["en", "de"]})
+    bundle = load_bundle(tmp_path / "two")
+    assert (bundle.source_tokenizer.hash, bundle.target_tokenizer.hash) == (source.hash, target.hash)
+    assert source.hash != target.hash
+    assert not (tmp_path / "two" / "tokenizer.model").exists()
+
+
+def resigned(folder: Path, name: str, raw: bytes) -> None:
+    """Writes a file with a fitting SHA-256: what someone does who alters a bundle on purpose."""
+    (folder / name).write_bytes(raw)
+    info = json.loads((folder / "bundle.json").read_text())
+    info["sha256"][name] = hashlib.sha256(raw).hexdigest()
+    (folder / "bundle.json").write_text(json.dumps(info))
+
+
+def with_settings(folder: Path, **changes) -> None:
+    settings = yaml.safe_load((folder / "settings.yaml").read_text())
+    for key, value in changes.items():
+        group, name = key.split("__")
+        settings[group][name] = value
+    resigned(folder, "settings.yaml", yaml.safe_dump(settings).encode())
+
+
+def with_info(folder: Path, **changes) -> None:
+    info = json.loads((folder / "bundle.json").read_text())
+    (folder / "bundle.json").write_text(json.dumps({**info, **changes}))
+
+
+ALIASES = b"a: &a [1, 1, 1]\n" + b"".join(  # each line stands for three times the one above it
+    f"{new}: &{new} [*{old}, *{old}, *{old}]\n".encode()
+    for old, new in zip("abcdefghijkl", "bcdefghijklm", strict=True))
+
+DAMAGES = {
+    "no folder": (shutil.rmtree, "does not exist"),
+    "no bundle.json": (lambda f: (f / "bundle.json").unlink(), "is no run folder or model bundle"),
+    "no weights": (lambda f: (f / "weights.safetensors").unlink(), "weights.safetensors is missing"),
+    "no settings": (lambda f: (f / "settings.yaml").unlink(), "settings.yaml is missing"),
+    "no tokenizer": (lambda f: (f / "tokenizer.model").unlink(), "tokenizer.model is missing"),
+    "cut weights": (lambda f: os.truncate(f / "weights.safetensors", 500), "damaged or was altered"),
+    "cut info": (lambda f: os.truncate(f / "bundle.json", 100), "bundle.json is damaged"),
+    "nested info": (lambda f: (f / "bundle.json").write_text("[" * 100_000), "bundle.json is damaged"),
+    "huge info": (lambda f: os.truncate(f / "bundle.json", 1 << 30), r"damaged \(more than"),
+    "other format": (lambda f: with_info(f, format_version=99), "has bundle format 99; this version reads format 1"),
+    "no languages": (lambda f: with_info(f, languages=["en"]), r"damaged \(languages or sha256\)"),
+    "sums of another kind": (lambda f: with_info(f, sha256=[]), r"damaged \(languages or sha256\)"),
+    "altered settings": (lambda f: (f / "settings.yaml").write_text("seed: 2"), "damaged or was altered"),
+    "unknown setting": (lambda f: resigned(f, "settings.yaml", b"colour: red"), "colour is not a setting"),
+    "class path": (lambda f: resigned(f, "settings.yaml", b"_target_: os.system"), "_target_ is not a setting"),
+    "yaml object": (lambda f: resigned(f, "settings.yaml", b"seed: !!python/object/apply:os.getcwd []"),
+                    "settings.yaml is damaged"),
+    "yaml aliases": (lambda f: resigned(f, "settings.yaml", ALIASES), "settings.yaml is damaged"),
+    "yaml nesting": (lambda f: resigned(f, "settings.yaml", b"[" * 5000), "settings.yaml is damaged"),
+    "other sizes": (lambda f: with_settings(f, model__hidden=10), "does not fit settings.yaml"),
+    "giant sizes": (lambda f: with_settings(f, model__hidden=10**7), "does not fit settings.yaml"),
+    "impossible sizes": (lambda f: with_settings(f, model__hidden=10**9), "sizes that no tensor can have"),
+    "absurd sizes": (lambda f: with_settings(f, model__hidden=10**30), "sizes that no tensor can have"),
+    "giant depth": (lambda f: with_settings(f, model__encoder_layers=10**9), "does not fit settings.yaml"),
+    "other cell": (lambda f: with_settings(f, cell__kind="lstm"), "does not fit settings.yaml"),
+    "no weights at all": (lambda f: resigned(f, "weights.safetensors", b""), "weights.safetensors is damaged"),
+    "weights of noise": (lambda f: resigned(f, "weights.safetensors", bytes(range(256))), "is damaged"),
+    "no tokenizer model": (lambda f: resigned(f, "tokenizer.model", b"nothing"), "not a SentencePiece model"),
+}
+
+
+@pytest.mark.parametrize("damage", DAMAGES)
+def test_every_damage_is_one_line(copy, damage):
+    spoil, words = DAMAGES[damage]
+    spoil(copy)
+    with pytest.raises(BundleError, match=words) as caught:
+        load_bundle(copy)
+    assert "\n" not in str(caught.value)
+    assert len(str(caught.value)) < 400
+
+
+@pytest.mark.parametrize("signed", [False, True])
+def test_any_mutation_of_a_file_is_refused_or_harmless(copy, signed):
+    """Random changes of bytes: refused with one line, or what is loaded has the shapes it should have."""
+    draw = random.Random(1)
+    names = sorted(path.name for path in copy.iterdir() if path.name != "README.md")
+    originals = {name: (copy / name).read_bytes() for name in names}
+    refused = 0
+    for _ in range(120):
+        name = draw.choice(names)
+        raw = bytearray(originals[name])
+        for _ in range(draw.choice([1, 1, 3])):
+            place = draw.randrange(len(raw))
+            raw[place : place + draw.choice([0, 1, 1, 5])] = draw.randbytes(draw.choice([0, 1, 1, 4]))
+        if signed and name != "bundle.json":
+            resigned(copy, name, bytes(raw))
+        else:
+            (copy / name).write_bytes(raw)
+        try:
+            load_bundle(copy)
+        except BundleError as error:
+            assert "\n" not in str(error)
+            refused += 1
+        for other, original in originals.items():
+            (copy / other).write_bytes(original)
+    assert refused > (20 if signed else 60)
+
+
+def test_a_bundle_is_loaded_without_the_slow_libraries(saved):
+    program = ("import sys; from pathlib import Path; from seq2seq.bundle import load_bundle\n"
+               "load_bundle(Path(sys.argv[1]))\n"
+               "print([name for name in ('datasets', 'hydra', 'tensorboard', 'pyarrow') if name in sys.modules])")
+    done = subprocess.run([sys.executable, "-c", program, str(saved[0])], check=True, capture_output=True, text=True)
+    assert done.stdout.strip() == "[]"
+
+
+def test_weights_are_looked_at_before_memory_is_taken(copy, monkeypatch):
+    """With settings of a giant model the network is only ever sketched, on torch's meta device."""
+    devices = []
+    real = bundles.build_model
+
+    def spy(*arguments):
+        model = real(*arguments)
+        devices.append(next(model.parameters()).device.type)
+        return model
+
+    monkeypatch.setattr(bundles, "build_model", spy)
+    with_settings(copy, model__hidden=10**7)
+    with pytest.raises(BundleError):
+        load_bundle(copy)
+    assert devices == ["meta"]
