@@ -23,7 +23,10 @@ Drop = Callable[[Lines, Lines], np.ndarray]      # (lines,) bool, True: stays
 
 # Invisible and no white space: controls, soft hyphen, zero-width space, direction marks, byte-order
 # mark. The joiners U+200C and U+200D stay: Persian, Indic scripts and emoji need them.
-CONTROLS = "\x00-\x08\x0e-\x1b\x7f-\x84\x86-\x9f\xad\u200b\u200e\u200f\u202a-\u202e\u2060\u2066-\u2069\ufeff\ufff9-\ufffb"
+CONTROLS = (
+    "\x00-\x08\x0e-\x1b\x7f-\x84\x86-\x9f\xad"
+    "\u200b\u200e\u200f\u202a-\u202e\u2060\u2066-\u2069\ufeff\ufff9-\ufffb"
+)
 _CONTROLS = re.compile(f"[{CONTROLS}]")
 _DIGITS = re.compile(r"\d(?:[\d.,]*\d)?")
 

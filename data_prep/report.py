@@ -11,6 +11,7 @@ from rich.table import Table
 
 from data_prep.cleaning import Tally
 
+MANY = 0.02  # share of a split
 WIDTH = 110  # where standard error is no terminal
 
 
@@ -23,6 +24,8 @@ def show(folder: Path, manifest: dict[str, Any]) -> None:
     console.print(_cleaning(manifest["cleaning"]))
     if manifest["overlap"]:
         console.print(_overlap(manifest))
+    for line in _hints(manifest):
+        console.print(line, highlight=False)
 
 
 def nothing_left(tallies: dict[str, Tally]) -> str:
@@ -41,6 +44,23 @@ def listed(names: list[str], most: int = 4) -> str:
     """The first names as a phrase."""
     rest = len(names) - most
     return ", ".join(names[:most]) + (f" and {rest} more" if rest > 0 else "")
+
+
+def _hints(manifest: dict[str, Any]) -> list[str]:
+    """What to do about sentences of validation and test that training has, when they are many."""
+    if manifest["origin"]["settings"]["overlap"]["remove"] != "none":
+        return []
+    lines = []
+    for split, matches in manifest["overlap"].items():
+        for part in ("source", "target"):
+            row = matches["normalised"][part]
+            if row["lines"] > MANY * manifest["counts"][split]:
+                share = row["lines"] / manifest["counts"][split]
+                lines.append(
+                    f"{share:.0%} of the {part} sentences of {split} are in training too. "
+                    f"overlap.remove={part} takes those {row['training_pairs']:,} pairs out of training."
+                )
+    return lines
 
 
 def _splits(folder: Path, manifest: dict[str, Any]) -> Table:

@@ -57,7 +57,7 @@ def _train(lines: Iterator[str], settings: TokenizerSettings, size: int) -> byte
         rules.write("".join(normalisation()))
         rules.flush()
         _call(lines, settings, size, model, rules.name)
-    proto = sentencepiece_model_pb2.ModelProto.FromString(model.getvalue())
+    proto = sentencepiece_model_pb2.ModelProto.FromString(model.getvalue())  # type: ignore[attr-defined]
     proto.normalizer_spec.normalization_rule_tsv = ""  # the name of a file that is gone, another one each time
     return proto.SerializeToString(deterministic=True)
 

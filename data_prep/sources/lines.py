@@ -52,6 +52,8 @@ class TextFile:
 
     def read(self, first: int, last: int) -> Iterator[list[str]]:
         """Yields the lines first..last-1 in lists of some thousand. Raises CorpusError at invalid UTF-8."""
+        if first >= last:
+            return
         with _opened(self.path) as stream:
             offset = self._seek(stream, first)
             number, rest = first, b""
@@ -64,8 +66,8 @@ class TextFile:
                     lines = self._decode(whole, number, offset)
                     yield lines[: last - number]
                     number, offset = number + len(lines), offset + end
-                if not block:
-                    return
+                if not block and number < last:
+                    raise self._changed()
 
     def _seek(self, stream: IO[bytes], line: int) -> int:
         """Moves to the start of a line; returns its byte offset."""
@@ -75,6 +77,8 @@ class TextFile:
         stream.seek(position)
         while missing:
             data = stream.read(BLOCK)
+            if not data:
+                raise self._changed()
             count = data.count(b"\n")
             if count >= missing:
                 ends = np.flatnonzero(np.frombuffer(data, dtype=np.uint8) == ord("\n"))
@@ -83,6 +87,9 @@ class TextFile:
             position, missing = position + len(data), missing - count
         stream.seek(position)
         return position
+
+    def _changed(self) -> CorpusError:
+        return CorpusError(f"{self.path} has become shorter since it was first read. Start again when it is complete.")
 
     def _decode(self, data: bytes, number: int, offset: int) -> list[str]:
         mark = len(MARK) if offset == 0 and data.startswith(MARK) else 0
