@@ -7,13 +7,19 @@ from __future__ import annotations
 
 import re
 import string
+import unicodedata
 from collections.abc import Iterable
 
 import numpy as np
 import xxhash
 
 _ASCII = (string.punctuation + " \t\r\v\f").encode()
-_OTHER = re.compile(r"[^\w\n\x00-\x7f]+")  # punctuation, symbols and spaces outside ASCII
+# Punctuation, spaces and invisible characters beyond ASCII. Not "all but \\w": that would take the
+# vowel signs of Indic scripts away, and with them the difference between words.
+_OTHER = re.compile(
+    "[" + "".join(chr(c) for c in range(0x80, 0x10000) if unicodedata.category(chr(c))[0] in "PZ"
+                  or unicodedata.category(chr(c)) == "Cf") + "]+"
+)
 
 
 def exact(lines: list[str]) -> np.ndarray:
