@@ -16,6 +16,7 @@ from pathlib import Path
 from seq2seq.command import command
 from seq2seq.errors import UserError
 from seq2seq.memory import keep_freed_memory
+from seq2seq.run_name import register, run_name
 from seq2seq.settings.training import TrainSettings
 
 EMBEDDED = "data/grammar"
@@ -26,25 +27,13 @@ log = logging.getLogger("seq2seq")
 def main(settings: TrainSettings) -> None:
     keep_freed_memory()
     if not settings.run:
-        settings = dataclasses.replace(settings, run=default_run(settings))
+        name = run_name(settings.corpus, settings.cell.kind.value, settings.context.kind.value)
+        settings = dataclasses.replace(settings, run=name)
     if settings.corpus == EMBEDDED and not Path(EMBEDDED).exists():
         prepare_embedded_corpus()
     from seq2seq.training import train  # torch: not for --help
 
     train(settings)
-
-
-def default_run(settings: TrainSettings) -> str:
-    """runs/<corpus>-<cell>-<context>, and under --multirun the other overrides behind it."""
-    from hydra.core.hydra_config import HydraConfig
-    from hydra.types import RunMode
-
-    parts = [Path(settings.corpus).name, settings.cell.kind.value, settings.context.kind.value]
-    if HydraConfig.get().mode is RunMode.MULTIRUN:
-        named = ("corpus=", "cell=", "context=", "run=")
-        parts += [override.replace("/", "_") for override in sorted(HydraConfig.get().overrides.task)
-                  if not override.startswith(named)]
-    return "runs/" + "-".join(parts)
 
 
 def prepare_embedded_corpus() -> None:
@@ -62,4 +51,5 @@ def prepare_embedded_corpus() -> None:
 
 
 if __name__ == "__main__":
+    register()
     main()

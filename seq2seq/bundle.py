@@ -15,13 +15,13 @@ from __future__ import annotations
 import dataclasses
 import hashlib
 import json
-import struct
 from pathlib import Path
 from typing import Any
 
 import torch
 import yaml
 from torch import Tensor
+from torch.overrides import TorchFunctionMode
 
 from seq2seq.bundle_card import model_card
 from seq2seq.errors import BundleError, SettingError
@@ -136,42 +136,45 @@ def _build(folder: Path, settings: TrainSettings, vocabularies: tuple[int, int],
     from safetensors import SafetensorError
     from safetensors.torch import load
 
-    held = _shapes(folder, weights)
-    layers = settings.model.encoder_layers + settings.model.decoder_layers
-    if layers > len(held):  # every layer has weights: a false number must not be built to be found out
-        raise BundleError(f"{folder / WEIGHTS} does not fit {SETTINGS}: {layers} layers, {len(held)} "
-                          f"tensors. {_CURE}")
     try:
-        with torch.device("meta"):  # shapes without memory
-            sketch = build_model(settings, *vocabularies)
-        wanted = {name: list(value.shape) for name, value in _tensors(sketch).items()}
+        held = load(weights)
+    except (SafetensorError, ValueError, KeyError, RuntimeError):
+        raise BundleError(f"{folder / WEIGHTS} is damaged. {_CURE}") from None
+    if _least_parameters(settings, vocabularies[1]) > sum(tensor.numel() for tensor in held.values()):
+        raise BundleError(f"{folder / WEIGHTS} does not fit {SETTINGS}: the network would be larger. {_CURE}")
+    try:
+        with _NoRandomStart():
+            model = build_model(settings, *vocabularies)
     except SettingError as error:
         raise BundleError(f"{folder} cannot be used: {error}") from None
-    except (RuntimeError, OverflowError, TypeError, ValueError):
-        raise BundleError(f"{folder / SETTINGS} asks for sizes that no tensor can have. {_CURE}") from None
-    for name in wanted.keys() | held.keys():
-        if wanted.get(name) != held.get(name):
-            raise BundleError(f"{folder / WEIGHTS} does not fit {SETTINGS}: {name[:80]} is "
-                              f"{str(held.get(name))[:80]}, not {wanted.get(name)}. {_CURE}")
-    try:
-        tensors = load(weights)
-    except (SafetensorError, ValueError, KeyError):
-        raise BundleError(f"{folder / WEIGHTS} is damaged. {_CURE}") from None
-    model = build_model(settings, *vocabularies)
+    wanted = _tensors(model)
+    for name in sorted(wanted.keys() | held.keys()):
+        shapes = [list(tensors[name].shape) if name in tensors else "missing" for tensors in (held, wanted)]
+        if shapes[0] != shapes[1]:
+            raise BundleError(f"{folder / WEIGHTS} does not fit {SETTINGS}: {name[:80]} is {shapes[0]}, not "
+                              f"{shapes[1]}. {_CURE}")
     with torch.no_grad():
-        for name, value in _tensors(model).items():
-            value.copy_(tensors[name])
+        for name, value in wanted.items():
+            value.copy_(held[name])
     return model
 
 
-def _shapes(folder: Path, weights: bytes) -> dict[str, list[int]]:
-    """Name -> shape from the header alone: 8 bytes of its length, then JSON."""
-    try:
-        (length,) = struct.unpack("<Q", weights[:8])
-        header = json.loads(weights[8 : 8 + min(length, len(weights))])
-        return {name: entry["shape"] for name, entry in header.items() if name != "__metadata__"}
-    except (struct.error, ValueError, KeyError, TypeError, AttributeError, RecursionError):
-        raise BundleError(f"{folder / WEIGHTS} is damaged. {_CURE}") from None
+def _least_parameters(settings: TrainSettings, target_vocabulary: int) -> int:
+    """No network of these settings has fewer: a false size is found out before its memory is set aside."""
+    model = settings.model
+    recurrences = model.decoder_layers * model.hidden**2 + model.encoder_layers * model.hidden**2 // 2
+    return recurrences + model.embedding * target_vocabulary
+
+
+class _NoRandomStart(TorchFunctionMode):
+    """Leaves out the random start of weights that are about to be read; an orthogonal one takes a second."""
+
+    def __torch_function__(self, function: Any, types: Any, args: Any = (), kwargs: Any = None) -> Any:
+        if function in (Tensor.normal_, Tensor.uniform_):
+            return args[0]
+        if function is torch.linalg.qr:
+            return args[0], args[0][: args[0].shape[1]]
+        return function(*args, **(kwargs or {}))
 
 
 def _tensors(model: EncoderDecoder) -> dict[str, Tensor]:

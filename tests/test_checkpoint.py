@@ -16,6 +16,7 @@ import pytest
 import torch
 import yaml
 from tiny_corpus import make_corpus
+from torch import Tensor
 
 from seq2seq import bundle as bundles
 from seq2seq.bundle import load_bundle, save_bundle
@@ -202,10 +203,9 @@ DAMAGES = {
     "yaml aliases": (lambda f: resigned(f, "settings.yaml", ALIASES), "settings.yaml is damaged"),
     "yaml nesting": (lambda f: resigned(f, "settings.yaml", b"[" * 5000), "settings.yaml is damaged"),
     "other sizes": (lambda f: with_settings(f, model__hidden=10), "does not fit settings.yaml"),
-    "giant sizes": (lambda f: with_settings(f, model__hidden=10**7), "does not fit settings.yaml"),
-    "impossible sizes": (lambda f: with_settings(f, model__hidden=10**9), "sizes that no tensor can have"),
-    "absurd sizes": (lambda f: with_settings(f, model__hidden=10**30), "sizes that no tensor can have"),
-    "giant depth": (lambda f: with_settings(f, model__encoder_layers=10**9), "does not fit settings.yaml"),
+    "giant sizes": (lambda f: with_settings(f, model__hidden=10**5), "the network would be larger"),
+    "absurd sizes": (lambda f: with_settings(f, model__embedding=10**30), "the network would be larger"),
+    "giant depth": (lambda f: with_settings(f, model__encoder_layers=10**9), "the network would be larger"),
     "other cell": (lambda f: with_settings(f, cell__kind="lstm"), "does not fit settings.yaml"),
     "no weights at all": (lambda f: resigned(f, "weights.safetensors", b""), "weights.safetensors is damaged"),
     "weights of noise": (lambda f: resigned(f, "weights.safetensors", bytes(range(256))), "is damaged"),
@@ -258,18 +258,30 @@ def test_a_bundle_is_loaded_without_the_slow_libraries(saved):
     assert done.stdout.strip() == "[]"
 
 
-def test_weights_are_looked_at_before_memory_is_taken(copy, monkeypatch):
-    """With settings of a giant model the network is only ever sketched, on torch's meta device."""
-    devices = []
-    real = bundles.build_model
+def test_nothing_is_built_that_the_weights_cannot_fill(copy, monkeypatch):
+    monkeypatch.setattr(bundles, "build_model", lambda *_: pytest.fail("built"))
+    for change in ({"model__hidden": 100}, {"model__decoder_layers": 50}, {"model__embedding": 10_000}):
+        settings = (copy / "settings.yaml").read_bytes()
+        with_settings(copy, **change)
+        with pytest.raises(BundleError):
+            load_bundle(copy)
+        resigned(copy, "settings.yaml", settings)
 
-    def spy(*arguments):
-        model = real(*arguments)
-        devices.append(next(model.parameters()).device.type)
-        return model
 
-    monkeypatch.setattr(bundles, "build_model", spy)
-    with_settings(copy, model__hidden=10**7)
-    with pytest.raises(BundleError):
-        load_bundle(copy)
-    assert devices == ["meta"]
+def test_the_bound_on_the_size_holds_for_every_network():
+    for cell in ("rnn", "gru", "lstm"):
+        for context in ("last", "attention"):
+            for bidirectional in (True, False):
+                settings = read_settings(TrainSettings, {
+                    "cell": {"kind": cell}, "context": {"kind": context},
+                    "model": {"embedding": 6, "hidden": 4, "encoder_layers": 2, "decoder_layers": 2, "tie": "all",
+                              "bidirectional": bidirectional}})
+                parameters = sum(p.numel() for p in build_model(settings, 20, 20).parameters())
+                assert 0 < bundles._least_parameters(settings, 20) <= parameters
+
+
+def test_leaving_out_the_random_start_leaves_nothing_else_out(saved, monkeypatch):
+    """Every weight comes from the file, none from memory that happened to be there."""
+    monkeypatch.setattr(Tensor, "normal_", lambda self, *_, **__: self.fill_(torch.nan))
+    monkeypatch.setattr(Tensor, "uniform_", lambda self, *_, **__: self.fill_(torch.nan))
+    assert all(value.isfinite().all() for value in load_bundle(saved[0]).model.state_dict().values())

@@ -14,12 +14,14 @@ from omegaconf import OmegaConf
 
 from seq2seq.command import CONFIGURATION
 from seq2seq.errors import SettingError
+from seq2seq.run_name import register, run_name
 from seq2seq.settings.model import AttentionFeed, CellKind, ContextKind, FeedContext, NetworkSettings
 from seq2seq.settings.reading import differences, read_settings, write_settings
 from seq2seq.settings.training import Schedule, TrainSettings
 
 
 def composed(*overrides: str) -> dict:
+    register()
     with initialize_config_dir(str(CONFIGURATION), version_base="1.3"):
         return OmegaConf.to_container(compose("train", list(overrides)), resolve=True)
 
@@ -29,7 +31,14 @@ def choices(group: str) -> list[str]:
 
 
 def test_the_yaml_defaults_are_the_dataclass_defaults():
-    assert read_settings(TrainSettings, composed()) == TrainSettings()
+    assert read_settings(TrainSettings, composed("run=''")) == TrainSettings()
+
+
+def test_a_run_is_named_after_corpus_cell_and_context():
+    assert composed()["run"] == "runs/grammar-gru-attention"
+    assert composed("corpus='/data/a,b/m30k/'", "cell=lstm", "context=last")["run"] == "runs/m30k-lstm-last"
+    several = run_name("data/m30k", "gru", "last", ["cell=gru", "seed=2", "+experiment=a/b", "corpus=data/m30k"])
+    assert several == "runs/m30k-gru-last-+experiment=a_b-seed=2"
 
 
 def test_every_setting_can_be_given_without_a_plus():

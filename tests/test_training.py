@@ -271,7 +271,8 @@ def test_metrics_have_a_line_for_every_interval(uninterrupted):
 @pytest.mark.parametrize(("schedule", "update", "wanted"), [
     (Schedule.INVERSE_SQRT, 50, 0.5), (Schedule.INVERSE_SQRT, 100, 1.0), (Schedule.INVERSE_SQRT, 400, 0.5),
     (Schedule.CONSTANT, 1, 0.01), (Schedule.CONSTANT, 5000, 1.0), (Schedule.PLATEAU, 5000, 0.25),
-    (Schedule.COSINE, 100, 1.0), (Schedule.COSINE, 101, 1.0), (Schedule.COSINE, 551, 0.55), (Schedule.COSINE, 1001, 0.1),
+    (Schedule.COSINE, 100, 1.0), (Schedule.COSINE, 101, 1.0), (Schedule.COSINE, 551, 0.55),
+    (Schedule.COSINE, 1001, 0.1),
 ])
 def test_the_learning_rate(schedule, update, wanted):
     wish = OptimizerSettings(learning_rate=1.0, schedule=schedule, warmup_updates=100, final_share=0.1)
