@@ -7,9 +7,8 @@ paired test resample the sentences with replacement (bootstrap): Koehn 2004.
 from __future__ import annotations
 
 import dataclasses
-import json
 from collections.abc import Sequence
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING
 
 if TYPE_CHECKING:
     from sacrebleu.metrics.base import Metric
@@ -107,12 +106,15 @@ def bleu_by_length(sources: Sequence[str], hypotheses: Sequence[str], references
 
 
 def _score(metric: Metric, hypotheses: Sequence[str], references: Sequence[str], resamples: int) -> Score:
-    score = metric.corpus_score(list(hypotheses), [list(references)], n_bootstrap=max(1, resamples))
-    signature = str(metric.get_signature())
-    found: dict[str, Any] = json.loads(score.format(width=4, signature=signature, is_json=True))
-    interval = None
-    if resamples:
-        # sacreBLEU leaves mean and half-width out when all resamples score 0.
-        mean, half = found.get("confidence_mean", 0.0), found.get("confidence_var", 0.0)
-        interval = (mean - half, mean + half)
-    return Score(score.name, score.score, signature, interval)
+    if not resamples:
+        plain = metric.corpus_score(list(hypotheses), [list(references)])
+        return Score(plain.name, plain.score, str(metric.get_signature()))
+    from sacrebleu.significance import PairedTest
+
+    # A paired test without a pair: corpus_score's own bootstrap fails when some resamples score 0.
+    system: list[tuple[str, Sequence[str]]] = [("system", list(hypotheses))]
+    signatures, scores = PairedTest(system, {"": metric}, [list(references)], "bs", resamples)()
+    ((name, signature),) = signatures.items()
+    (found,) = (result for result in scores[name] if not isinstance(result, str))
+    mean, half = float(found.mean or 0), float(found.ci or 0)
+    return Score(name, float(found.score), str(signature), (mean - half, mean + half))

@@ -60,6 +60,8 @@ def whole_output(path: str | None) -> Iterator[IO[bytes]]:
         return
     # A link keeps pointing where it points; what is replaced is the file behind it.
     target = Path(path).resolve()
+    if not target.parent.is_dir():
+        raise UserError(f"output={path}: there is no folder {target.parent}. Make it, or give another place.")
     with writing(Path(path)):
         if target.exists() and not target.is_file():
             with open(target, "wb") as stream:

@@ -24,6 +24,9 @@ def test_perfect_and_hopeless_translations() -> None:
     assert chrf(REFERENCES, REFERENCES).value == pytest.approx(100)
     nothing = bleu(["", "", ""], REFERENCES)
     assert nothing.value == 0 and nothing.interval == (0, 0)
+    # One word of one sentence: some resamples have it, most do not.
+    hardly = bleu(["The", "", "", "", ""], [*REFERENCES, *REFERENCES[1:]])
+    assert hardly.interval is not None and hardly.interval[0] <= hardly.value <= hardly.interval[1]
 
 
 def test_a_value_worked_out_by_hand() -> None:

@@ -1,0 +1,194 @@
+"""An evaluation: a set of raw sentence pairs, their translations, and what these are worth.
+
+    <run>/evaluation/<name>.json   scores with signatures and intervals, perplexity, speed, settings
+    <run>/evaluation/<name>.tsv    source, reference, translation, side by side
+
+`name` is the split, or the file name of the source.
+"""
+
+from __future__ import annotations
+
+import dataclasses
+import errno
+import json
+import math
+import os
+import time
+from collections.abc import Iterator, Sequence
+from pathlib import Path
+from typing import Any
+
+import torch
+
+from seq2seq.batches import Batch, make_batch
+from seq2seq.bundle import Bundle
+from seq2seq.corpus import PackedCorpus
+from seq2seq.errors import CorpusError, UserError
+from seq2seq.folders import whole_file, writing
+from seq2seq.scoring import Bucket, Comparison, Score, bleu, bleu_by_length, chrf, compare
+from seq2seq.settings.evaluate import EvaluateSettings
+from seq2seq.settings.reading import write_settings
+from seq2seq.text import read_lines
+from seq2seq.translation import Translator
+
+COLUMNS = ("source", "reference", "translation")
+
+
+@dataclasses.dataclass(frozen=True)
+class Pairs:
+    """The sentences of an evaluation, as raw text."""
+
+    name: str
+    origin: dict[str, str]  # corpus folder and hash, or the two files
+    sources: list[str]
+    references: list[str]
+
+
+@dataclasses.dataclass(frozen=True, kw_only=True)
+class Evaluation:
+    """What <name>.json holds."""
+
+    run: str
+    name: str
+    origin: dict[str, str]
+    languages: tuple[str, str]
+    sentences: int
+    bleu: Score
+    chrf: Score
+    perplexity: float  # of the references, per target piece
+    by_length: list[Bucket]
+    seconds: float     # of the translation, search and tokenizers, without loading
+    device: str
+    search: dict[str, Any]
+
+    @property
+    def sentences_per_second(self) -> float:
+        return self.sentences / self.seconds
+
+
+@dataclasses.dataclass(frozen=True)
+class Stored:
+    """Another run's evaluation of the same sentences, read from its folder."""
+
+    run: str
+    pairs: list[tuple[str, str]]  # source, reference
+    translations: list[str]
+
+
+def read_pairs(settings: EvaluateSettings, bundle: Bundle) -> Pairs:
+    """The split or the two files to evaluate on. Raises CorpusError or UserError."""
+    if settings.source is not None and settings.reference is not None:
+        pairs = Pairs(Path(settings.source).name, {"source": settings.source, "reference": settings.reference},
+                      list(read_lines(settings.source)), list(read_lines(settings.reference)))
+        if len(pairs.sources) != len(pairs.references):
+            raise UserError(f"source={settings.source} has {len(pairs.sources)} lines and "
+                            f"reference={settings.reference} has {len(pairs.references)}: line n of one must "
+                            "be the translation of line n of the other.")
+    else:
+        corpus = _corpus(settings, bundle)
+        sources, references = corpus.split(settings.split).text()
+        pairs = Pairs(settings.split, {"corpus": str(corpus.folder), "hash": corpus.hash}, sources, references)
+    if not pairs.sources:
+        raise CorpusError(f"{next(iter(pairs.origin.values()))} has no sentences to evaluate ({pairs.name}).")
+    return pairs
+
+
+def _corpus(settings: EvaluateSettings, bundle: Bundle) -> PackedCorpus:
+    folder = settings.corpus or bundle.info.get("corpus", {}).get("folder") or bundle.settings.corpus
+    if settings.corpus is None and not Path(folder).exists():
+        raise CorpusError(f"{folder}, the corpus that {settings.run} was trained on, is not here. Give its place, "
+                          "corpus=FOLDER, or two files, source=FILE reference=FILE.")
+    corpus = PackedCorpus.open(folder)
+    if corpus.languages != bundle.languages:
+        raise CorpusError(f"corpus={folder} is {'-'.join(corpus.languages)}, and {settings.run} translates "
+                          f"{' to '.join(bundle.languages)}. Give another corpus.")
+    return corpus
+
+
+def evaluate(translator: Translator, pairs: Pairs, settings: EvaluateSettings) -> tuple[Evaluation, list[str]]:
+    """Translates the raw sources and scores the text; returns the translations with it."""
+    started = time.perf_counter()
+    translations = [one.text for one in translator.translate_lines(pairs.sources, name=pairs.name)]
+    seconds = time.perf_counter() - started
+    evaluation = Evaluation(
+        run=str(settings.run), name=pairs.name, origin=pairs.origin, languages=translator.languages,
+        sentences=len(pairs.sources), bleu=bleu(translations, pairs.references, settings.resamples),
+        chrf=chrf(translations, pairs.references, settings.resamples),
+        perplexity=perplexity(translator, pairs, settings),
+        by_length=bleu_by_length(pairs.sources, translations, pairs.references),
+        seconds=seconds, device=str(translator.device), search=write_settings(settings.search),
+    )
+    return evaluation, translations
+
+
+@torch.inference_mode()
+def perplexity(translator: Translator, pairs: Pairs, settings: EvaluateSettings) -> float:
+    """exp of the mean -log p per target piece (EOS counted) of the references, by teacher forcing."""
+    bundle = translator.bundles[0]
+    source = [ids[: settings.max_source_pieces] for ids in bundle.source_tokenizer.encode(pairs.sources)]
+    target = bundle.target_tokenizer.encode(pairs.references)
+    nll, pieces = 0.0, 0
+    for batch in _batches(source, target, settings.batch_pieces):
+        nll += bundle.model(batch.to(translator.device)).nll.item()
+        pieces += batch.pieces
+    # A hopeless model may lie beyond what a float can hold.
+    return math.exp(nll / pieces) if nll / pieces < 700 else math.inf
+
+
+def _batches(source: Sequence[list[int]], target: Sequence[list[int]], budget: int) -> Iterator[Batch]:
+    """Pairs of like length together, longest first, at most `budget` padded pieces on the longer side."""
+    longer = [max(len(one), len(other)) + 1 for one, other in zip(source, target, strict=True)]
+    order = sorted(range(len(source)), key=lambda row: -longer[row])
+    while order:
+        rows = order[: max(1, budget // longer[order[0]])]
+        order = order[len(rows) :]
+        yield make_batch([source[row] for row in rows], [target[row] for row in rows], rows)
+
+
+def evaluation_folder(run: str) -> Path:
+    return Path(run) / "evaluation"
+
+
+def make_folder(run: str) -> None:
+    """Makes <run>/evaluation before the work that fills it. Raises UserError where it cannot be written."""
+    folder = evaluation_folder(run)
+    with writing(folder):
+        folder.mkdir(exist_ok=True)
+        if not os.access(folder, os.W_OK):
+            raise PermissionError(errno.EACCES, os.strerror(errno.EACCES), str(folder))
+
+
+def write_evaluation(evaluation: Evaluation, pairs: Pairs, translations: list[str],
+                     comparison: Comparison | None) -> None:
+    """Writes both files, each whole. Raises UserError where the folder cannot be written."""
+    folder = evaluation_folder(evaluation.run)
+    rows = [COLUMNS, *zip(pairs.sources, pairs.references, translations, strict=True)]
+    table = "".join("\t".join(cell.replace("\t", " ") for cell in row) + "\n" for row in rows)
+    whole_file(folder / f"{evaluation.name}.tsv", table.encode())
+    record = dataclasses.asdict(evaluation) | {"sentences_per_second": evaluation.sentences_per_second}
+    if comparison is not None:
+        record["comparison"] = dataclasses.asdict(comparison)
+    whole_file(folder / f"{evaluation.name}.json", (json.dumps(record, indent=1, ensure_ascii=False) + "\n").encode())
+
+
+def read_stored(run: str, pairs: Pairs) -> Stored:
+    """The translations that `run` stored for these pairs. Raises UserError when there are none, or others."""
+    path = evaluation_folder(run) / f"{pairs.name}.tsv"
+    same = " ".join(f"{key}={value}" for key, value in pairs.origin.items() if key != "hash")
+    how = f"python evaluate.py run={run} {same}" + (f" split={pairs.name}" if "corpus" in pairs.origin else "")
+    if not path.is_file():
+        raise UserError(f"compare={run} has no evaluation of {pairs.name} ({path}). Make it with: {how}")
+    rows = [line.split("\t") for line in read_lines(path)][1:]
+    here = [(source.replace("\t", " "), reference.replace("\t", " "))
+            for source, reference in zip(pairs.sources, pairs.references, strict=True)]
+    if any(len(row) != len(COLUMNS) for row in rows) or [(row[0], row[1]) for row in rows] != here:
+        raise UserError(f"compare={run} was evaluated on other sentences than these ({path}). Evaluate both on "
+                        f"the same, with: {how}")
+    return Stored(run, here, [row[2] for row in rows])
+
+
+def compare_with(stored: Stored, pairs: Pairs, translations: list[str],
+                 resamples: int) -> tuple[Comparison, list[Bucket]]:
+    """The paired test against a stored evaluation, and the other's BLEU by length."""
+    found = compare(translations, stored.translations, pairs.references, resamples)
+    return found, bleu_by_length(pairs.sources, stored.translations, pairs.references)

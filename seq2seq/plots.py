@@ -1,0 +1,58 @@
+"""Figures as PNG bytes: BLEU by source length, attention as a heat map. Strings and numbers in."""
+
+from __future__ import annotations
+
+import io
+import warnings
+from collections.abc import Mapping, Sequence
+from typing import TYPE_CHECKING
+
+if TYPE_CHECKING:
+    from matplotlib.figure import Figure
+
+DOTS_PER_INCH = 120
+
+
+def bleu_by_length(systems: Mapping[str, Sequence[float]], lengths: Sequence[str], counts: Sequence[int]) -> bytes:
+    """A line for each system (name -> BLEU by length) above bars that count the sentences.
+
+    `lengths` name the ranges of source words; all sequences go by them.
+    """
+    from matplotlib.figure import Figure
+
+    figure = Figure(figsize=(7, 4.5), layout="constrained")
+    upper, lower = figure.subplots(2, 1, sharex=True, height_ratios=(4, 1))
+    for name, values in systems.items():
+        upper.plot(range(len(lengths)), values, marker="o", label=name)
+    upper.set_ylabel("BLEU")
+    upper.set_ylim(bottom=0)
+    upper.grid(axis="y", alpha=0.3)
+    for text in upper.legend().get_texts():
+        text.set_parse_math(False)
+    lower.bar(range(len(lengths)), counts, color="0.7")
+    lower.set_ylabel("sentences")
+    lower.set_xlabel("words of the source sentence")
+    lower.set_xticks(range(len(lengths)), lengths)
+    return _png(figure)
+
+
+def attention_map(source: Sequence[str], target: Sequence[str], weights: Sequence[Sequence[float]]) -> bytes:
+    """a_tj as a grey field: source pieces (S) from left to right, target pieces (T) downwards, weights (T, S)."""
+    from matplotlib.figure import Figure
+
+    figure = Figure(figsize=(2 + 0.3 * len(source), 1.5 + 0.3 * len(target)), layout="constrained")
+    axes = figure.subplots()
+    axes.imshow(weights, cmap="Greys", vmin=0, vmax=1, aspect="equal")
+    # A $ in a piece is a dollar sign, no formula.
+    axes.set_xticks(range(len(source)), source, rotation=90, parse_math=False)
+    axes.set_yticks(range(len(target)), target, parse_math=False)
+    axes.xaxis.tick_top()
+    return _png(figure)
+
+
+def _png(figure: Figure) -> bytes:
+    content = io.BytesIO()
+    with warnings.catch_warnings():
+        warnings.filterwarnings("ignore", message="Glyph .* missing from")  # drawn as an empty box
+        figure.savefig(content, format="png", dpi=DOTS_PER_INCH)
+    return content.getvalue()
