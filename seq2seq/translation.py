@@ -17,7 +17,6 @@ from typing import Any
 
 import torch
 from torch import Tensor
-from torch.overrides import TorchFunctionMode
 
 from seq2seq.bundle import Bundle, load_bundle
 from seq2seq.errors import SettingError
@@ -90,8 +89,7 @@ class Translator:
         if device is Device.CUDA and not torch.cuda.is_available():
             raise SettingError("device=cuda: torch finds no CUDA device. Choose device=cpu or auto.")
         place = pick_device(device)
-        with _NoRandomWeights():
-            bundles = [load_bundle(Path(folder), str(place)) for folder in folders]
+        bundles = [load_bundle(Path(folder), str(place)) for folder in folders]
         return cls(bundles, search, device=place, max_source_pieces=max_source_pieces)
 
     @property
@@ -141,23 +139,6 @@ class Translator:
         return [Candidate(_one_line(text), self._target.pieces(one.pieces), one.score, one.log_probability,
                           one.attention)
                 for text, one in zip(texts, hypotheses, strict=True)]
-
-
-class _NoRandomWeights(TorchFunctionMode):
-    """Leaves out the draws of first weights, which the bundle's own replace.
-
-    They would cost more than the rest of the start: on the `meta` device, where a bundle's shapes are
-    checked, they import torch._dynamo, and orthogonal matrices are slow to draw.
-    """
-
-    def __torch_function__(self, func: Any, types: Any, args: Any = (), kwargs: Any = None) -> Any:
-        if func in (torch.Tensor.normal_, torch.Tensor.uniform_):
-            return args[0]
-        if func is torch.linalg.qr:  # of an orthogonal first matrix: slow, and as needless
-            return args[0], args[0]
-        if getattr(func, "__module__", "") == "torch.nn.init":
-            return args[0] if args else (kwargs or {})["tensor"]
-        return func(*args, **(kwargs or {}))
 
 
 @dataclasses.dataclass(kw_only=True)

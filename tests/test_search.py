@@ -8,7 +8,9 @@ import random
 import pytest
 import torch
 from fake_models import TableModel, all_translations, follow
+from networks import build, network
 
+from seq2seq.batches import make_batch
 from seq2seq.errors import SettingError, UserError
 from seq2seq.search import Ensemble, translate_ids
 from seq2seq.search.penalties import Coverage, length_penalty
@@ -252,3 +254,30 @@ def test_an_ensemble_of_one_model_with_itself_is_the_model() -> None:
 
 def test_no_sentences_no_hypotheses() -> None:
     assert translate_ids(TableModel(vocabulary=8), [], beam()) == []
+
+
+NETWORKS = [
+    {"context": "last", "cell": "lstm"}, {"context": "pooled", "feed_context": "initial_state", "output": False},
+    {"context": "attention", "score": "scaled", "heads": 2, "attention_feed": "upper_layers", "decoder_layers": 2},
+    {"context": "attention", "attention_feed": "input", "query": "current", "reverse_source": True},
+]
+
+
+@pytest.mark.parametrize("parts", NETWORKS, ids=lambda parts: "-".join(map(str, parts.values())))
+@pytest.mark.parametrize("settings", [greedy(), beam(beam_size=4, n_best=4), sample(n_best=2)],
+                         ids=lambda settings: settings.kind.value)
+def test_a_network_is_searched_as_it_is_trained(parts: dict, settings: SearchSettings) -> None:
+    model, source = build(network(**parts)), sentences(12, seed=4)
+    with torch.no_grad():
+        for weight in model.parameters():
+            weight.mul_(3)  # clear preferences
+    found = translate_ids(model, source, settings, attention=True)
+    for row, ids in enumerate(source):
+        alone = translate_ids(model, [ids], settings, numbers=[row])[0]
+        assert [one.pieces for one in found[row]] == [one.pieces for one in alone]
+        for one in found[row]:
+            with torch.no_grad():
+                nll = model(make_batch([ids], [one.pieces], [0])).nll
+            assert one.log_probability == pytest.approx(-nll.item(), abs=1e-3)
+            if parts["context"] == "attention":
+                assert one.attention is not None and one.attention.shape == (len(one.pieces), len(ids) + 1)
