@@ -13,6 +13,7 @@ import functools
 import logging
 import os
 import shutil
+import time
 from pathlib import Path
 
 import numpy as np
@@ -118,8 +119,10 @@ class Preparation:
         sample = train.sample(settings.sample, self.settings.seed)
         models = []
         for name, sides in [(JOINT, (0, 1))] if settings.joint else zip(SEPARATE, ((0,), (1,)), strict=True):
-            log.info("learning %s pieces from %s pairs", settings.kind.value, f"{len(sample):,}")
+            start = time.monotonic()
             model = Tokenizer(tokenization.learn(functools.partial(sample.lines, sides), settings))
+            log.info("learnt %s %s pieces from %s pairs in %.1f s", f"{len(model):,}", settings.kind.value,
+                     f"{len(sample):,}", time.monotonic() - start)
             if len(model) < settings.vocabulary:
                 log.info("the text has too few for %s pieces: %s has %s, as many as there are",
                          f"{settings.vocabulary:,}", name, f"{len(model):,}")

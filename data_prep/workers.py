@@ -12,6 +12,7 @@ import multiprocessing
 import os
 import signal
 import threading
+import time
 from collections.abc import Callable, Sequence
 from concurrent.futures import FIRST_EXCEPTION, Future
 from concurrent.futures.process import BrokenProcessPool
@@ -56,7 +57,7 @@ class Workers:
 
     def run(self, function: Callable[[J], R], jobs: Sequence[J], title: str) -> list[R]:
         """function(job) of every job, in order, under a progress bar that counts what `advance` was told."""
-        self._done.value = 0
+        self._done.value, start = 0, time.monotonic()
         with _bar() as bar:
             task = bar.add_task(title, total=None)
             if self._pool is None:
@@ -66,7 +67,8 @@ class Workers:
                     bar.update(task, completed=self._done.value)
             else:
                 results = self._collect([self._pool.submit(function, job) for job in jobs], bar, task)
-        log.info("%s: %s pairs", title, f"{self._done.value:,}")
+        pairs, seconds = self._done.value, time.monotonic() - start
+        log.info("%s: %s pairs in %.1f s, %s a second", title, f"{pairs:,}", seconds, f"{pairs / seconds:,.0f}")
         return results
 
     def _collect(self, futures: list[Future[R]], bar: Progress, task: TaskID) -> list[R]:

@@ -49,7 +49,7 @@ class PackedCorpus:
             manifest = json.loads(path.read_text(encoding="utf-8"))
             version = manifest["format_version"]
             if version == FORMAT_VERSION:
-                _ = manifest["languages"], manifest["hash"]
+                _ = manifest["languages"], manifest["hash"]  # what every reader needs
         except (ValueError, KeyError, TypeError):
             raise CorpusError(f"{path} is damaged. Prepare the corpus again with python -m data_prep.") from None
         if version != FORMAT_VERSION:

@@ -41,7 +41,6 @@ def test_a_change_is_the_same_line_by_line_and_twice(name, lines):
     once = change(lines)
     assert once == [change([line])[0] for line in lines]
     assert change(once) == once
-    assert lines != once or change(lines) is lines or all(a == b for a, b in zip(lines, once, strict=True))
 
 
 @given(lines=LINES)
@@ -85,7 +84,7 @@ def test_identical_sides():
 
 
 def test_numbers_in_figures():
-    pairs = [("1,000 cats", "1.000 Katzen"), ("3 and 4", "4 und 3"), ("at 5", "um fünf"), ("2 2", "2"), ("no", "nein")]
+    pairs = [("1,000 cats", "1.000 Katzen"), ("3 and 4", "4 und 3"), ("at 5", "um fünf"), ("2 2", "2"), ("a", "b")]
     assert kept(filters.numbers, *pairs) == [0, 1, 4]
 
 
@@ -116,7 +115,8 @@ def test_language_without_its_package(monkeypatch):
 
 
 def test_every_filter_is_a_setting_and_can_be_switched_off():
-    everything = [*filters.build(CleaningSettings(), ("en", "de"))[0], *filters.build(CleaningSettings(), ("en", "de"))[1]]
+    changes, drops = filters.build(CleaningSettings(), ("en", "de"))
+    everything = [*changes, *drops]
     assert everything == ["unicode", "control", "whitespace", "empty", "length", "ratio", "identical"]
     off = CleaningSettings(**{name: type(getattr(CleaningSettings(), name))(enabled=False) for name in everything})
     assert filters.build(off, ("en", "de")) == ({}, {})
@@ -204,7 +204,8 @@ def test_overlap_is_removed_on_request(remove, match, left):
 
 
 def test_settings_refuse_impossible_ranges():
-    for make, message in ((lambda: LengthFilter(min_words=0), "min_words=0"), (lambda: RatioFilter(max_ratio=0.5), "0.5"),
+    for make, message in ((lambda: LengthFilter(min_words=0), "min_words=0"),
+                          (lambda: RatioFilter(max_ratio=0.5), "max_ratio=0.5"),
                           (lambda: LengthFilter(min_words=9, max_words=8), "max_words=8"),
                           (lambda: ScriptFilter(min_share=2), "min_share=2")):
         with pytest.raises(SettingError, match=message):

@@ -15,6 +15,7 @@ from seq2seq.errors import CorpusError
 from seq2seq.settings.prepare import FilesData, PrepareSettings, TokenizerKind, TokenizerSettings
 
 PAIRS = [(f"line {i}" + " word" * (i % 5), f"Zeile {i}" + " Wort" * (i % 3)) for i in range(25_000)]
+MIDDLE = "train/data-00001-of-00003.arrow"
 
 
 @pytest.fixture(scope="module")
@@ -23,7 +24,8 @@ def folder(tmp_path_factory):
     for split, pairs in (("train", PAIRS), ("valid", [("", "x y"), ("z", "")]), ("test", [("one", "eins")])):
         for side, language in enumerate(("en", "de")):
             (raw / f"{split}.{language}").write_text("".join(pair[side] + "\n" for pair in pairs))
-    data = FilesData(source="en", target="de", train=str(raw / "train"), valid=str(raw / "valid"), test=str(raw / "test"))
+    splits = {split: str(raw / split) for split in ("train", "valid", "test")}
+    data = FilesData(source="en", target="de", **splits)
     made = tmp_path_factory.mktemp("made") / "corpus"
     return prepare(PrepareSettings(corpus=str(made), data=data, num_proc=1, tokenizer=TokenizerSettings(
         kind=TokenizerKind.BPE, vocabulary=100, joint=False)))
@@ -84,8 +86,9 @@ def test_one_tokenizer_for_both_sides_is_one_object(folder, tmp_path):
     (lambda folder: (folder / "manifest.json").write_text(f'{{"format_version": {FORMAT_VERSION}}}'),
      r"manifest\.json is damaged"),
     (lambda folder: shutil.rmtree(folder / "train"), r"has no split 'train'; it has: valid, test"),
-    (lambda folder: (folder / "train" / "data-00001-of-00003.arrow").unlink(), r"train cannot be read \("),
-    (lambda folder: (folder / "train" / "data-00001-of-00003.arrow").write_bytes(b"x" * 99), r"train cannot be read \("),
+    (lambda folder: (folder / MIDDLE).unlink(), r"train cannot be read \("),
+    (lambda folder: (folder / MIDDLE).write_bytes(b"x" * 99), r"train cannot be read \("),
+    (lambda folder: (folder / MIDDLE).write_bytes((folder / MIDDLE).read_bytes()[:-9_999]), r"train cannot be read \("),
     (lambda folder: (folder / "tokenizer.target.model").write_bytes(b"x"), "is not a SentencePiece model"),
 ])
 def test_a_damaged_corpus_is_told_in_one_line(folder, tmp_path, damage, message):

@@ -53,7 +53,7 @@ def write(folder, split, source, target, languages=("en", "de")):
 
 @settings(max_examples=60, deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture])
 @given(
-    texts=st.lists(st.text(st.characters(exclude_characters="\n", exclude_categories=("Cs",)), max_size=9), max_size=30),
+    texts=st.lists(st.text(st.characters(exclude_characters="\n", codec="utf-8"), max_size=9), max_size=30),
     ended=st.booleans(), mark=st.booleans(), block=st.integers(1, 40), data=st.data(),
 )
 def test_any_stretch_of_lines_is_that_stretch_of_the_file(tmp_path, texts, ended, mark, block, data):
@@ -103,7 +103,8 @@ def test_invalid_utf8_is_named_by_file_line_and_byte(tmp_path):
     raw = "\ufeff".encode() + b"b\n" * 12_345 + b"na\xefve\n" + b"b\n" * 7_654
     (tmp_path / "train.de").write_bytes(raw)
     source = FilesSource(("en", "de"), {"train": prefix})
-    with pytest.raises(CorpusError, match=rf"train\.de line 12346 is not UTF-8: byte 0xef at offset {raw.index(b'na') + 2}\."):
+    place = raw.index(b"na") + 2
+    with pytest.raises(CorpusError, match=rf"train\.de line 12346 is not UTF-8: byte 0xef at offset {place}\."):
         everything(source, "train", 2)
 
 
@@ -206,7 +207,8 @@ def cut(source, sizes):
 def test_cut_splits_share_no_pair_and_lose_none(tmp_path):
     english = [f"sentence {i % 900}" for i in range(1_000)]  # the last hundred repeat the first
     german = [f"Satz {i % 900}." if i % 2 else f"satz {i % 900}" for i in range(1_000)]
-    source = cut(FilesSource(("en", "de"), {"train": write(tmp_path, "train", english, german)}), {"valid": 30, "test": 50})
+    source = FilesSource(("en", "de"), {"train": write(tmp_path, "train", english, german)})
+    source = cut(source, {"valid": 30, "test": 50})
     splits = {split: set(zip(*everything(source, split), strict=True)) for split in ("train", "valid", "test")}
     assert {split: len(everything(source, split)[0]) for split in ("valid", "test")} == {"valid": 30, "test": 50}
     bare = {split: {(s, t.strip(".").lower()) for s, t in pairs} for split, pairs in splits.items()}
@@ -287,7 +289,7 @@ def test_other_columns_and_the_fingerprint_of_their_text(tmp_path):
 
 def test_what_a_data_set_lacks_is_named(tmp_path):
     path = hub_folder(tmp_path / "set", "saved")
-    with pytest.raises(CorpusError, match=r"no split 'validation'; it has: train\. Give data\.valid=NAME, or data\.valid=null"):
+    with pytest.raises(CorpusError, match=r"no split 'validation'; it has: train\. .* data\.valid=null to cut one"):
         HubSource(path=path, languages=("en", "de"), splits={"train": "train", "valid": "validation"})
     with pytest.raises(CorpusError, match=r"no column 'fr'; it has: id, translation, translation\.en, translation\.de"):
         HubSource(path=path, languages=("en", "fr"), splits={"train": "train"})
