@@ -19,6 +19,7 @@ from typing import Any
 
 import torch
 
+from seq2seq.errors import BundleError
 from seq2seq.folders import whole_folder
 
 FORMAT_VERSION = 1
@@ -43,12 +44,18 @@ def save_checkpoint(folder: Path, updates: int, content: dict[str, Any], keep: i
 
 
 def load_checkpoint(folder: Path) -> dict[str, Any] | None:
-    """The newest undamaged checkpoint of `folder` (tensors on the CPU), None when there is none."""
-    for place in checkpoints(folder):
+    """The newest undamaged checkpoint of `folder` (tensors on the CPU), None when there is none.
+
+    Raises BundleError when there are some but all are damaged: a run must not begin anew over its own remains.
+    """
+    places = checkpoints(folder)
+    for place in places:
         content = _read(place)
         if content is not None:
             return content
-        log.warning("checkpoint %s is damaged; trying the one before it", place)
+        log.warning("checkpoint %s is damaged", place)
+    if places:
+        raise BundleError(f"all checkpoints in {folder} are damaged. Choose another run=FOLDER.")
     return None
 
 

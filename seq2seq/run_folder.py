@@ -53,16 +53,20 @@ def one_at_a_time(folder: Path) -> Iterator[None]:
         lock.close()
 
 
-def is_started(folder: Path) -> bool:
-    """True when a run has been started in `folder`. Raises UserError when it holds something else."""
-    if (folder / SETTINGS).is_file():
-        return True
-    if folder.exists() and (not folder.is_dir() or any(map(_foreign, folder.iterdir()))):
+def refuse_foreign(folder: Path) -> None:
+    """Raises UserError when the folder holds something that is no run. Nothing is written."""
+    if (folder / SETTINGS).is_file() or not folder.exists():
+        return
+    if not folder.is_dir() or any(map(_foreign, folder.iterdir())):
         raise UserError(f"{folder} is there already and is no run folder (no {SETTINGS}). {_CURE}")
-    return False
 
 
-def start_folder(folder: Path, settings: TrainSettings, corpus: PackedCorpus) -> None:
+def is_under_way(folder: Path) -> bool:
+    """True when there is something to continue, or to lose."""
+    return any((folder / name).is_dir() for name in (CHECKPOINTS, BEST, LAST))
+
+
+def write_settings_of(folder: Path, settings: TrainSettings, corpus: PackedCorpus) -> None:
     """Writes what a later call compares with."""
     about = {"format_version": FORMAT_VERSION, "corpus_hash": corpus.hash}
     whole_file(folder / ABOUT, (json.dumps(about, indent=1) + "\n").encode())
@@ -89,7 +93,7 @@ def compare(folder: Path, settings: TrainSettings, corpus: PackedCorpus) -> None
     if about.get("corpus_hash") != corpus.hash:
         raise UserError(f"{corpus.folder} is not the corpus that {folder} was trained on (its hash is "
                         "another). Give that corpus, or choose another run=FOLDER.")
-    if not (folder / CHECKPOINTS).is_dir() and any((folder / name).exists() for name in (BEST, LAST)):
+    if not (folder / CHECKPOINTS).is_dir():
         raise BundleError(f"{folder} holds a trained model but no checkpoints to continue from. {_CURE}")
 
 

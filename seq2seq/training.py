@@ -12,7 +12,6 @@ from __future__ import annotations
 import contextlib
 import dataclasses
 import logging
-import time
 from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
@@ -21,11 +20,12 @@ import numpy as np
 import torch
 from torch import nn
 
-from seq2seq import run_folder
+from seq2seq import report, run_folder
 from seq2seq.averaging import WeightAverage
 from seq2seq.batches import Batch, TrainingBatches
 from seq2seq.bundle import save_bundle
 from seq2seq.checkpoint import load_checkpoint, save_checkpoint
+from seq2seq.clock import Clock
 from seq2seq.corpus import PackedCorpus
 from seq2seq.distributed import Team
 from seq2seq.errors import UserError
@@ -42,7 +42,7 @@ from seq2seq.settings.training import Measure, Precision, TrainSettings
 from seq2seq.state import TrainState
 from seq2seq.subwords import SubwordSampler
 from seq2seq.tokenizer import Tokenizer
-from seq2seq.validation import Validation, Validator
+from seq2seq.validation import Validator
 
 log = logging.getLogger("seq2seq")
 
@@ -61,24 +61,24 @@ def train(settings: TrainSettings) -> TrainState:
     if settings.training.deterministic:
         only_deterministic_kernels()
     corpus, folder = PackedCorpus.open(settings.corpus), Path(settings.run)
+    if team.leads:
+        run_folder.refuse_foreign(folder)
     with team.meet(device), run_folder.one_at_a_time(folder) if team.leads else contextlib.nullcontext():
-        precision = team.first(_open_run(folder, settings, corpus, device) if team.leads else None)
-        return Run(_with_precision(settings, precision), corpus, folder, team, device).go()
+        settings = _with_precision(settings, team.first(_precision(folder, settings, device) if team.leads else None))
+        if team.leads and run_folder.is_under_way(folder):
+            run_folder.compare(folder, settings, corpus)
+        run = Run(settings, corpus, folder, team, device)  # it may refuse settings: nothing is written before
+        if team.leads:
+            run_folder.write_settings_of(folder, settings, corpus)
+        return run.go()
 
 
-def _open_run(folder: Path, settings: TrainSettings, corpus: PackedCorpus, device: torch.device) -> Precision:
-    """Starts the folder, or checks that it may be continued; the precision that the run has."""
-    started = run_folder.is_started(folder)
+def _precision(folder: Path, settings: TrainSettings, device: torch.device) -> Precision:
+    """FP32 or BF16; a run that goes on keeps what `auto` came to when it began."""
     wanted = settings.training.precision
-    if started and wanted is Precision.AUTO:
-        precision = run_folder.recorded_precision(folder)
-    else:
-        precision = resolve_precision(wanted, device)
-    settings = _with_precision(settings, precision)
-    if started:
-        run_folder.compare(folder, settings, corpus)
-    run_folder.start_folder(folder, settings, corpus)
-    return precision
+    if wanted is Precision.AUTO and run_folder.is_under_way(folder):
+        return run_folder.recorded_precision(folder)
+    return resolve_precision(wanted, device)
 
 
 def _with_precision(settings: TrainSettings, precision: Precision) -> TrainSettings:
@@ -122,7 +122,7 @@ class Run:
             self.interruption = stack.enter_context(Interruption())
             if self.team.leads:
                 self.metrics = stack.enter_context(MetricsWriter(self.folder, self.state.updates))
-            self.clock = Clock(self.state.seconds)
+            self.clock = Clock(self.state, self.device, self.training.checkpoint_minutes)
             self.loop()
         return self.state
 
@@ -134,7 +134,7 @@ class Run:
                 self.update(batch)
                 ends_epoch = position.epoch > state.position.epoch
                 state.advance(position, epochs, batch.pieces)
-                self.clock.tell(state, self.team, self.interruption, training.checkpoint_minutes)
+                self.clock.tell(self.team, self.interruption)
                 if state.updates % training.log_every == 0:
                     self.log_line()
                 if ends_epoch if every is None else state.updates % every == 0:
@@ -185,18 +185,13 @@ class Run:
             return
         self.metrics.write("train", state.updates, {
             "epoch": state.epochs, **figures, "seconds": state.seconds})
-        log.info("update %d  epoch %.2f  loss %.3f  perplexity %.2f  lr %.2g  gradient %.2f  %d pieces/s  "
-                 "padding %.1f%%", state.updates, state.epochs, figures["loss"], figures["perplexity"],
-                 figures["learning_rate"], figures["gradient_norm"], figures["pieces_per_second"],
-                 100 * figures["padding"])
-        best = "" if state.best is None else f"  best {self.training.best_by.value} {state.best:.2f}"
-        self.display.show(self.progress(), f"loss {figures['loss']:.3f}{best}  "
-                          f"{figures['pieces_per_second']:.0f} pieces/s  padding {figures['padding']:.1%}")
+        report.updates(state, figures)
+        self.display.show(self.progress(), report.beside_the_bar(state, figures, self.training.best_by.value))
 
     def validate(self) -> None:
         """Perplexity and BLEU with the averaged weights; the best so far becomes best/."""
         self.watch.check()
-        with self.aside():
+        with self.clock.aside():
             self.average.before_validation()
             with self.average.applied():
                 found = self.validator.run(self.model)
@@ -206,22 +201,16 @@ class Run:
                 if better and self.team.leads:
                     self.save_bundle(run_folder.BEST)
         if self.team.leads:
-            self.report(found, better)
-
-    def report(self, found: Validation, better: bool) -> None:
-        state = self.state
-        self.metrics.write("valid", state.updates, {
-            "epoch": state.epochs, **found.figures(), "best": better, "seconds": state.seconds})
-        log.info("validation at update %d: BLEU %.2f  perplexity %.3f%s", state.updates, found.bleu,
-                 found.perplexity, "  (best so far)" if better else "")
-        for source, reference, translation in found.samples:
-            log.info("  source      %s\n  reference   %s\n  translation %s", source, reference, translation)
+            state = self.state
+            self.metrics.write("valid", state.updates, {
+                "epoch": state.epochs, **found.figures(), "best": better, "seconds": state.seconds})
+            report.validation(state, found, better)
 
     def save(self) -> None:
         """A checkpoint that this update's line of figures is not behind."""
         self.watch.check()
         self.team.sum(self.meter.nll, self.meter.smoothed)
-        with self.aside():
+        with self.clock.aside():
             if self.team.leads:
                 self.metrics.flush()
                 save_checkpoint(self.folder / run_folder.CHECKPOINTS, self.state.updates, {
@@ -285,52 +274,17 @@ class Run:
             log.info("continuing at %s", self.standing())
 
     def standing(self) -> str:
-        state = self.state
-        best = "" if state.best is None else (
-            f", best {self.training.best_by.value} {state.best:.2f} at update {state.best_updates}")
-        return f"update {state.updates}, {state.seconds / 60:.1f} minutes{best}"
+        return report.standing(self.state, self.training.best_by.value)
 
     def progress(self) -> float:
         state = self.state
         return progress(self.training, updates=state.updates, epochs=state.epochs, seconds=state.seconds)
-
-    @contextlib.contextmanager
-    def aside(self) -> Iterator[None]:
-        """Time that is no training: it counts for max_minutes, not for the pieces per second."""
-        if self.device.type == "cuda":
-            torch.cuda.synchronize(self.device)
-        before = time.monotonic()
-        yield
-        self.state.aside_seconds += time.monotonic() - before
-        self.state.seconds = self.clock.seconds()
 
     def _gradients_stay(self, stay: bool) -> contextlib.AbstractContextManager:
         # Only the last part's backward pass sums over the team.
         if stay and isinstance(self.shared_model, nn.parallel.DistributedDataParallel):
             return self.shared_model.no_sync()
         return contextlib.nullcontext()
-
-
-class Clock:
-    """Seconds of the loop over all resumes, and what the team agrees on after every update."""
-
-    def __init__(self, before: float) -> None:
-        self._start = time.monotonic() - before
-        self._saved = time.monotonic()
-        self.interrupted = self.save_due = False
-
-    def seconds(self) -> float:
-        return time.monotonic() - self._start
-
-    def saved(self) -> None:
-        self._saved = time.monotonic()
-
-    def tell(self, state: TrainState, team: Team, interruption: Interruption,
-             checkpoint_minutes: float) -> None:
-        """One exchange: all processes see the same time, and stop and save at the same update."""
-        due = time.monotonic() - self._saved >= 60 * checkpoint_minutes
-        state.seconds, stop, save = team.largest(self.seconds(), float(interruption.wanted), float(due))
-        self.interrupted, self.save_due = bool(stop), bool(save)
 
 
 @contextlib.contextmanager

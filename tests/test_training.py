@@ -6,6 +6,7 @@ import contextlib
 import json
 import math
 import os
+import shutil
 import signal
 
 import pytest
@@ -155,6 +156,22 @@ def test_a_folder_that_is_no_run_is_left_alone(corpus, tmp_path):
     (tmp_path / "thesis.tex").write_text("mine")
     with pytest.raises(UserError, match="is there already and is no run folder"):
         train(settings(corpus, tmp_path))
+    assert [path.name for path in tmp_path.iterdir()] == ["thesis.tex"]
+
+
+def test_settings_that_were_refused_leave_nothing_to_continue(corpus, tmp_path):
+    """A mistake that only shows when the model is built does not stand in the way of its correction."""
+    wrong = settings(corpus, tmp_path / "run", max_pieces=2)
+    with pytest.raises(UserError, match="max_pieces=2 leaves out all"):
+        train(wrong)
+    assert train(settings(corpus, tmp_path / "run", max_updates=1)).updates == 1
+
+
+def test_a_trained_model_without_checkpoints_is_not_overwritten(corpus, tmp_path):
+    train(settings(corpus, tmp_path / "run", max_updates=1))
+    shutil.rmtree(tmp_path / "run" / "checkpoints")
+    with pytest.raises(UserError, match="holds a trained model but no checkpoints"):
+        train(settings(corpus, tmp_path / "run", max_updates=2))
 
 
 def test_one_run_at_a_time(corpus, tmp_path, monkeypatch):

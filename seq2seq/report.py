@@ -1,0 +1,37 @@
+"""What a run says about itself in the log."""
+
+from __future__ import annotations
+
+import logging
+from typing import Any
+
+from seq2seq.state import TrainState
+from seq2seq.validation import Validation
+
+log = logging.getLogger("seq2seq")
+
+
+def updates(state: TrainState, figures: dict[str, Any]) -> None:
+    """The figures since the last such line."""
+    log.info("update %d  epoch %.2f  loss %.3f  perplexity %.2f  lr %.2g  gradient %.2f  %d pieces/s  padding %.1f%%",
+             state.updates, state.epochs, figures["loss"], figures["perplexity"], figures["learning_rate"],
+             figures["gradient_norm"], figures["pieces_per_second"], 100 * figures["padding"])
+
+
+def beside_the_bar(state: TrainState, figures: dict[str, Any], measure: str) -> str:
+    best = "" if state.best is None else f"  best {measure} {state.best:.2f}"
+    return (f"loss {figures['loss']:.3f}{best}  {figures['pieces_per_second']:.0f} pieces/s  "
+            f"padding {figures['padding']:.1%}")
+
+
+def validation(state: TrainState, found: Validation, better: bool) -> None:
+    """The scores, and a few translations to read."""
+    log.info("validation at update %d: BLEU %.2f  perplexity %.3f%s", state.updates, found.bleu, found.perplexity,
+             "  (best so far)" if better else "")
+    for source, reference, translation in found.samples:
+        log.info("  source      %s\n  reference   %s\n  translation %s", source, reference, translation)
+
+
+def standing(state: TrainState, measure: str) -> str:
+    best = "" if state.best is None else f", best {measure} {state.best:.2f} at update {state.best_updates}"
+    return f"update {state.updates}, {state.seconds / 60:.1f} minutes{best}"
