@@ -18,6 +18,7 @@ if TYPE_CHECKING:
     from seq2seq.scoring import Bucket, Comparison
     from seq2seq.translation import Translator
 
+MAP_WORDS = 30  # heat maps of longer sentences fit no page
 log = logging.getLogger("seq2seq")
 
 
@@ -88,11 +89,12 @@ def draw(evaluation: Evaluation, pairs: Pairs, translator: Translator, settings:
         systems[str(settings.compare)] = [bucket.bleu for bucket in other]
     names, counts = zip(*((bucket.name, bucket.sentences) for bucket in evaluation.by_length), strict=True)
     whole_file(folder / f"{evaluation.name}-length.png", bleu_by_length(systems, names, counts))
-    for place in range(min(settings.heat_maps, len(pairs.sources))):
-        row = place * len(pairs.sources) // settings.heat_maps
+    fitting = [row for row, source in enumerate(pairs.sources) if 1 <= len(source.split()) <= MAP_WORDS]
+    for place in range(min(settings.heat_maps, len(fitting))):
+        row = fitting[place * len(fitting) // settings.heat_maps]
         (shown,) = translator.translate_lines([pairs.sources[row]], attention=True)
         best = shown.candidates[0] if shown.candidates else None
-        if best is not None and best.attention is not None and best.pieces:
+        if best is not None and best.attention is not None and 1 <= len(best.pieces) <= 4 * MAP_WORDS:
             image = attention_map(shown.source_pieces, best.pieces, best.attention.tolist())
             whole_file(folder / f"{evaluation.name}-attention-{row + 1}.png", image)
     log.info("scores, translations and figures are in %s", folder)
