@@ -4,12 +4,14 @@
 
 Prints what data_prep says of every stage, then pairs a second from start to end (process start,
 generation, cleaning, learning the pieces, encoding, writing to the disk) and the peak of memory over
-all processes: RSS counts shared pages once for every process, PSS once.
+all processes: RSS counts shared pages once for every process, PSS once. CPU time over processes tells
+whether the machine had something else to do.
 """
 
 from __future__ import annotations
 
 import re
+import resource
 import subprocess
 import sys
 import tempfile
@@ -31,11 +33,13 @@ def main() -> None:
             peak = {name: max(peak[name], now[name]) for name in peak}
             time.sleep(0.2)
         seconds = time.monotonic() - start
+        children = resource.getrusage(resource.RUSAGE_CHILDREN)
+        used = children.ru_utime + children.ru_stime
         if process.returncode:
             sys.exit(process.returncode)
         size = sum(path.stat().st_size for path in Path(folder).rglob("*") if path.is_file())
     print(f"{settings['pairs']:,} pairs, {settings['workers']} processes: {seconds:.1f} s, "
-          f"{settings['pairs'] / seconds:,.0f} pairs/s; peak memory {peak['Rss'] / 2**20:.2f} GiB RSS, "
+          f"{settings['pairs'] / seconds:,.0f} pairs/s; {used:.1f} s of CPU time; peak memory {peak['Rss'] / 2**20:.2f} GiB RSS, "
           f"{peak['Pss'] / 2**20:.2f} GiB PSS; {size / 2**30:.2f} GiB written")
 
 

@@ -209,7 +209,7 @@ class TokenizerSettings:
     kind: TokenizerKind = TokenizerKind.UNIGRAM
     vocabulary: int = 8_000     # pieces, PAD UNK BOS EOS among them; fewer when the corpus has not so many
     joint: bool = True          # one vocabulary for both sides; false: one for each, of this size
-    sample: int = 200_000       # pairs of the training split, drawn with the seed, to learn the pieces from
+    sample: int = 100_000       # pairs of the training split, drawn with the seed, to learn the pieces from
     coverage: float = 1.0       # share of the characters of the sample that get a piece of their own
     byte_fallback: bool = False  # an unknown character becomes its UTF-8 bytes instead of UNK (256 pieces)
 
