@@ -56,7 +56,8 @@ def whole_output(path: str | None) -> Iterator[IO[bytes]]:
     will not take it.
     """
     if path is None:
-        yield sys.stdout.buffer
+        with writing(Path("standard output")), _nothing_left_behind():
+            yield sys.stdout.buffer
         return
     # A link keeps pointing where it points; what is replaced is the file behind it.
     target = Path(path).resolve()
@@ -76,6 +77,16 @@ def whole_output(path: str | None) -> Iterator[IO[bytes]]:
             os.replace(part, target)
         finally:
             part.unlink(missing_ok=True)
+
+
+@contextlib.contextmanager
+def _nothing_left_behind() -> Iterator[None]:
+    """After a failed write to standard output, keeps Python from failing once more when it flushes at its end."""
+    try:
+        yield
+    except OSError:
+        os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
+        raise
 
 
 def text_line(translation: Translation) -> str:

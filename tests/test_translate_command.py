@@ -71,6 +71,16 @@ def test_a_reader_that_leaves_ends_it_quietly(bundle: Path) -> None:
     assert done.returncode == 128 + signal.SIGPIPE
 
 
+@pytest.mark.skipif(not Path("/dev/full").exists(), reason="needs /dev/full")
+def test_a_full_disk_behind_standard_output_is_one_line(bundle: Path) -> None:
+    with open("/dev/full", "wb") as full:
+        done = subprocess.run([sys.executable, "translate.py", f"run={bundle}", "device=cpu"], cwd=ROOT, input=INPUT,
+                              stdout=full, stderr=subprocess.PIPE, check=False)
+    assert done.returncode == 2
+    assert done.stderr.startswith(b"error: standard output cannot be written: there is no space left")
+    assert done.stderr.count(b"\n") == 1
+
+
 @pytest.mark.parametrize("name", ["in.txt", "in.txt.gz"])
 def test_file_to_file(run, tmp_path: Path, expected: list[str], name: str) -> None:
     (tmp_path / name).write_bytes(gzip.compress(INPUT) if name.endswith("gz") else INPUT)
