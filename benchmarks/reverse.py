@@ -106,7 +106,8 @@ def main() -> None:
     parser.add_argument("--threads", type=int, default=1)
     choices = parser.parse_args()
     torch.set_num_threads(choices.threads)
-    print("| cell | context | feed.context | feed.output | accuracy | updates | seconds |\n|---|---|---|---|---|---|---|")
+    print("| cell | context | feed.context | feed.output | accuracy | updates | seconds |")
+    print("|---|---|---|---|---|---|---|")
     for name, choice in combinations():
         if choices.only in name:
             start = time.perf_counter()

@@ -119,7 +119,7 @@ class TrainingSettings:
         check(self, "scheduled_sampling", at_least=0, at_most=1)
         check(self, "ema_decay", above=0, below=1)
         if self.max_updates is None and self.max_epochs is None and self.max_minutes is None:
-            raise SettingError("max_updates, max_epochs and max_minutes are all null: the run would never end. Set one.")
+            raise SettingError("max_updates, max_epochs and max_minutes are all null: no run would end. Set one.")
 
 
 @dataclasses.dataclass(kw_only=True)
