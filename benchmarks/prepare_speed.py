@@ -39,8 +39,8 @@ def main() -> None:
             sys.exit(process.returncode)
         size = sum(path.stat().st_size for path in Path(folder).rglob("*") if path.is_file())
     print(f"{settings['pairs']:,} pairs, {settings['workers']} processes: {seconds:.1f} s, "
-          f"{settings['pairs'] / seconds:,.0f} pairs/s; {used:.1f} s of CPU time; peak memory {peak['Rss'] / 2**20:.2f} GiB RSS, "
-          f"{peak['Pss'] / 2**20:.2f} GiB PSS; {size / 2**30:.2f} GiB written")
+          f"{settings['pairs'] / seconds:,.0f} pairs/s; {used:.1f} s of CPU time; "
+          f"peak memory {peak['Rss'] / 2**20:.2f} GiB RSS, {peak['Pss'] / 2**20:.2f} GiB PSS; {size / 2**30:.2f} GiB written")
 
 
 def memory(root: int) -> dict[str, int]:

@@ -6,6 +6,7 @@ The two sides are flat columns (`en`, `de`) or fields of a group column (`transl
 from __future__ import annotations
 
 import dataclasses
+import logging
 import sys
 from collections.abc import Iterator
 from pathlib import Path
@@ -22,6 +23,7 @@ from data_prep.sources.tables import one_line
 from seq2seq.errors import CorpusError
 
 GROUP = "translation"
+log = logging.getLogger("seq2seq")
 
 
 class HubSource:
@@ -83,10 +85,14 @@ def _load(path: str, config: str | None, revision: str | None, streaming: bool, 
     """split name -> data set."""
     if not sys.stderr.isatty():
         datasets.disable_progress_bars()
+    for name in ("huggingface_hub", "httpx"):  # which tell of every request and every retry
+        logging.getLogger(name).setLevel(logging.CRITICAL)
     try:
         if Path(path).is_dir() and any((Path(path) / name).is_file() for name in ("dataset_dict.json", "state.json")):
             found = datasets.load_from_disk(path)
             return found if isinstance(found, datasets.DatasetDict) else {"train": found}
+        if not Path(path).exists():
+            log.info("loading %s from the hub; without a connection it gives up after half a minute", path)
         return datasets.load_dataset(path, name=config, revision=revision, streaming=streaming)
     except Exception as error:  # of many kinds: of the network, of the hub, of the files
         where = "the folder" if Path(path).exists() else "the name and the connection"

@@ -24,7 +24,7 @@ class GrammarData:
     def __post_init__(self) -> None:
         for field in ("train", "valid", "test"):
             check(self, field, at_least=1)
-        check(self, "max_words", at_least=3)
+        check(self, "max_words", at_least=8)  # shorter sentences are too few
 
 
 @dataclasses.dataclass(kw_only=True)
