@@ -38,9 +38,9 @@ def main() -> None:
         if process.returncode:
             sys.exit(process.returncode)
         size = sum(path.stat().st_size for path in Path(folder).rglob("*") if path.is_file())
-    print(f"{settings['pairs']:,} pairs, {settings['workers']} processes: {seconds:.1f} s, "
-          f"{settings['pairs'] / seconds:,.0f} pairs/s; {used:.1f} s of CPU time; "
-          f"peak memory {peak['Rss'] / 2**20:.2f} GiB RSS, {peak['Pss'] / 2**20:.2f} GiB PSS; {size / 2**30:.2f} GiB written")
+    pairs, rss, pss = settings["pairs"], peak["Rss"] / 2**20, peak["Pss"] / 2**20
+    print(f"{pairs:,} pairs, {settings['workers']} processes: {seconds:.1f} s, {pairs / seconds:,.0f} pairs/s; "
+          f"{used:.1f} s of CPU time; peak memory {rss:.2f} GiB RSS, {pss:.2f} GiB PSS; {size / 2**30:.2f} GiB written")
 
 
 def memory(root: int) -> dict[str, int]:
