@@ -11,7 +11,7 @@ from pathlib import Path
 
 import pytest
 import torch
-from commands import is_one_line, run_apart, run_here
+from commands import is_one_line, run_here
 from sacrebleu.metrics.bleu import BLEU
 from tiny_bundle import make_bundle
 from tiny_corpus import make_corpus
@@ -173,8 +173,8 @@ def test_a_file_where_the_folder_should_be(run, bundle: Path) -> None:
     assert is_one_line(done) and f"{bundle / 'evaluation'} cannot be written: a file of that name" in done.err
 
 
-def test_the_command_with_its_figures(bundle: Path) -> None:
-    done = run_apart("evaluate", [f"run={bundle}", "device=cpu", "search.beam_size=2", "heat_maps=2", "resamples=100"])
+def test_figures_are_drawn(run, bundle: Path) -> None:
+    done = run(f"run={bundle}", "plots=true", "heat_maps=2", "search=beam", "search.beam_size=2")
     assert done.code == 0, done.err
     assert sorted(os.listdir(bundle / "evaluation")) == [
         "test-attention-1.png", "test-attention-8.png", "test-length.png", "test.json", "test.tsv"]

@@ -44,8 +44,7 @@ KINDS = [greedy(), beam(), beam(beam_size=3, n_best=3, coverage_penalty=0.3, min
          sample(n_best=2, seed=3), sample(top_p=0.8, temperature=0.7)]
 
 
-@pytest.mark.parametrize("alpha", [0.0, 0.6, 1.0, 2.0])
-@pytest.mark.parametrize("beta", [0.0, 0.5])
+@pytest.mark.parametrize(("alpha", "beta"), [(0.0, 0.0), (0.0, 0.5), (0.6, 0.0), (1.0, 0.2), (2.0, 0.0)])
 def test_a_large_enough_beam_finds_the_best_translations_of_all(alpha: float, beta: float) -> None:
     model = TableModel(vocabulary=7, seed=1)
     settings = beam(beam_size=200, n_best=5, max_length=4, length_penalty=alpha, coverage_penalty=beta)
@@ -107,9 +106,9 @@ def test_greedy_takes_the_most_probable_piece_every_time() -> None:
 
 @pytest.mark.parametrize("settings", KINDS, ids=lambda settings: f"{settings.kind.value}{settings.n_best}")
 def test_batch_size_padding_and_order_change_nothing(settings: SearchSettings) -> None:
-    model, source = TableModel(vocabulary=30, seed=6, sharpness=1.5), sentences(50, seed=1)
+    model, source = TableModel(vocabulary=30, seed=6, sharpness=1.5), sentences(24, seed=1)
     expected = [translate_ids(model, [ids], settings, numbers=[row])[0] for row, ids in enumerate(source)]
-    order = random.Random(2).sample(range(50), 50)
+    order = random.Random(2).sample(range(24), 24)
     settings.batch_pieces = 100
     small = translate_ids(model, source, settings, attention=True)
     settings.batch_pieces = 3000
@@ -122,7 +121,7 @@ def test_batch_size_padding_and_order_change_nothing(settings: SearchSettings) -
 
 @pytest.mark.parametrize("settings", KINDS, ids=lambda settings: f"{settings.kind.value}{settings.n_best}")
 def test_scores_and_attention_are_those_of_the_pieces(settings: SearchSettings) -> None:
-    model, source = TableModel(vocabulary=12, seed=7), sentences(30, seed=3)
+    model, source = TableModel(vocabulary=12, seed=7), sentences(20, seed=3)
     for ids, found in zip(source, translate_ids(model, source, settings, attention=True), strict=True):
         assert found == sorted(found, key=lambda one: -one.score)
         assert settings.kind is SearchKind.GREEDY or len(found) == settings.n_best
@@ -267,7 +266,7 @@ NETWORKS = [
 @pytest.mark.parametrize("settings", [greedy(), beam(beam_size=4, n_best=4), sample(n_best=2)],
                          ids=lambda settings: settings.kind.value)
 def test_a_network_is_searched_as_it_is_trained(parts: dict, settings: SearchSettings) -> None:
-    model, source = build(network(**parts)), sentences(12, seed=4)
+    model, source = build(network(**parts)), sentences(8, seed=4)
     with torch.no_grad():
         for weight in model.parameters():
             weight.mul_(3)  # clear preferences
