@@ -1,4 +1,4 @@
-"""SentencePiece behind four words: encode, sample, decode, pieces.
+"""SentencePiece behind three words: encode, decode, pieces. (Sampled segmentations: subwords.py.)
 
 Kudo & Richardson 2018. The special pieces have the same ids in every model of ours.
 They are control symbols: no text can produce them.
@@ -49,20 +49,6 @@ class Tokenizer:
     def encode(self, lines: Sequence[str], threads: int = 1) -> list[list[int]]:
         """Piece ids of every line, the best segmentation."""
         return self._processor.encode(list(lines), num_threads=threads)
-
-    def sample(self, lines: Sequence[str], alpha: float, seed: int) -> list[list[int]]:
-        """Piece ids of every line in a segmentation drawn at random.
-
-        Unigram models draw from P(segmentation)^alpha over the whole lattice (Kudo 2018); BPE
-        models skip each merge with probability alpha (Provilkov et al. 2020). The same lines,
-        alpha and seed give the same pieces.
-        """
-        # SentencePiece seeds the generator of a thread when the thread first draws, and a call
-        # with a list starts new threads: seeding before a call of one thread fixes the draw.
-        sentencepiece.set_random_generator_seed(seed % 2**32)
-        return self._processor.encode(
-            list(lines), enable_sampling=True, alpha=alpha, nbest_size=-1, num_threads=1
-        )
 
     def decode(self, ids: Sequence[Sequence[int]]) -> list[str]:
         """Text of every list of ids; special pieces give nothing, UNK gives its mark."""
