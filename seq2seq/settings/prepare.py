@@ -16,7 +16,7 @@ class GrammarData:
     """The embedded English-German grammar: any number of pairs, no download."""
 
     name: str = "grammar"
-    train: int = 30_000  # pairs
+    train: int = 35_000  # pairs
     valid: int = 500
     test: int = 1_000
     max_words: int = 60  # words of the longer side
