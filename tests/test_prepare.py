@@ -226,7 +226,9 @@ def test_a_mistake_ends_with_one_line(tmp_path, arguments, message):
 @pytest.mark.parametrize("number", [signal.SIGINT, signal.SIGTERM])
 def test_an_interrupted_run_leaves_nothing(tmp_path, number):
     command = [sys.executable, "-m", "data_prep", f"corpus={tmp_path / 'c'}", "data.train=2000000", "num_proc=2"]
-    process = subprocess.Popen(command, cwd=ROOT, stderr=subprocess.PIPE, text=True, start_new_session=True)
+    # A shell that starts the tests in the background makes them, and what they start, ignore SIGINT.
+    process = subprocess.Popen(command, cwd=ROOT, stderr=subprocess.PIPE, text=True, start_new_session=True,
+                               preexec_fn=lambda: signal.signal(signal.SIGINT, signal.SIG_DFL))
     try:
         while not list(tmp_path.glob(".c.*.part/work/train-1")):
             assert process.poll() is None
