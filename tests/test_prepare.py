@@ -228,7 +228,7 @@ def test_an_interrupted_run_leaves_nothing(tmp_path, number):
     command = [sys.executable, "-m", "data_prep", f"corpus={tmp_path / 'c'}", "data.train=2000000", "num_proc=2"]
     # A shell that starts the tests in the background makes them, and what they start, ignore SIGINT.
     process = subprocess.Popen(command, cwd=ROOT, stderr=subprocess.PIPE, text=True, start_new_session=True,
-                               preexec_fn=lambda: signal.signal(signal.SIGINT, signal.SIG_DFL))
+                               preexec_fn=lambda: signal.signal(signal.SIGINT, signal.SIG_DFL))  # noqa: PLW1509
     try:
         while not list(tmp_path.glob(".c.*.part/work/train-1")):
             assert process.poll() is None
