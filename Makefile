@@ -6,7 +6,7 @@ VENV := .venv
 BIN := $(VENV)/bin
 DEMO := runs/demo
 
-.PHONY: demo test test-long reproduce clean help
+.PHONY: demo test clean help
 .DELETE_ON_ERROR:
 
 help:
