@@ -24,7 +24,7 @@ class Tokenizer:
         self.model = model
         try:
             self._processor = sentencepiece.SentencePieceProcessor(model_proto=model)
-        except Exception:
+        except RuntimeError:  # what SentencePiece raises for a model it cannot read
             raise BundleError(f"{name} is not a SentencePiece model, or it is damaged.") from None
         if [self._processor.pad_id(), self._processor.unk_id(), self._processor.bos_id(),
                 self._processor.eos_id()] != [PAD, UNK, BOS, EOS]:
