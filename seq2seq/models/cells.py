@@ -14,8 +14,10 @@ block of H rows for each gate. `*_step` read like the equations; `Cell` gives th
 from __future__ import annotations
 
 import torch
+import torch.nn.functional as F
 from torch import Tensor, nn
 
+from seq2seq.models.recurrence import recurrence
 from seq2seq.settings.model import CellKind, Nonlinearity
 
 CellState = tuple[Tensor, ...]  # (h,) for rnn and gru, (h, m) for lstm; h first
@@ -92,8 +94,22 @@ class Cell(nn.Module):
         """s_0 = c. An LSTM's memory starts at c too, so that c lies on its linear path."""
         return (c, c) if self.kind is CellKind.LSTM else (c,)
 
-    def sequence(self, x: Tensor, state: CellState) -> Tensor:
-        """x (B, T, X), state (B, H) -> h_1..h_T (B, T, H)."""
+    def sequence(self, x: Tensor, state: CellState, constant: Tensor | None = None) -> Tensor:
+        """x (B, T, X), state (B, H) -> h_1..h_T (B, T, H).
+
+        `constant` (B, C) is the rest of the input where that is the same at every step: U = [U_x, U_c].
+        """
+        if constant is None or x.is_cuda or _autocast_dtype(x) is not None:
+            return self.library_sequence(x, state, constant)
+        # U_c c once for all t. The library's call takes inputs, not gates.
+        gates = F.linear(x.transpose(0, 1), self.U[:, : x.shape[-1]], self.b)  # (T, B, gates * H)
+        gates = gates + F.linear(constant, self.U[:, x.shape[-1] :])
+        return recurrence(self.kind, self.nonlinearity, gates, state, self.W, self.d).transpose(0, 1)
+
+    def library_sequence(self, x: Tensor, state: CellState, constant: Tensor | None = None) -> Tensor:
+        """`sequence` by the library's fused call alone."""
+        if constant is not None:
+            x = torch.cat([x, constant[:, None].expand(-1, x.shape[1], -1)], dim=-1)
         dtype = _autocast_dtype(x)
         if dtype is None:
             outputs, _ = self.library(x, self._library_state(state, x.dtype))

@@ -78,10 +78,11 @@ class Decoder(nn.Module):
         """Embedded y_0..y_{T-1} (B, T, E), None if not fed back -> readout vectors r_1..r_T (B, T, E)."""
         if self.stepwise:
             return self._one_by_one(y, memory, steps)
-        x = self._inputs(y, self._spread(memory.context, steps) if self.context_in_input else None,
-                         (memory.final.shape[0], steps), memory.final)
+        constant = memory.context if self.context_in_input else None
+        # Without y the input is c alone, or the 0 that stands for none.
+        x = memory.final.new_zeros(len(memory.final), steps, 0 if self.context_in_input else 1) if y is None else y
         state = [self._initial(layer, memory) for layer in range(len(self.cells))]
-        s = self._cell(0).sequence(x, self._cell(0).state_from(state[0]))
+        s = self._cell(0).sequence(x, self._cell(0).state_from(state[0]), constant)
         c = self._attend(s, memory)[0] if self.upper else None
         for layer in range(1, len(self.cells)):
             below = self.dropout(self.norms[layer - 1](s))
@@ -91,7 +92,7 @@ class Decoder(nn.Module):
                 s = s + below
         s = self.norms[-1](s)
         if self.attention is None:
-            c = self._spread(memory.context, steps) if self.context_every_step else None
+            c = self._spread(memory.context, 1) if self.context_every_step else None
         elif c is None:
             c = self._attend(s, memory)[0]
         return self.readout(s, c, y)

@@ -62,28 +62,36 @@ def _forward(features, weight, bias, target, smoothing, ignore, dtype, wanted):
     V = weight.shape[0]
     rows = max(1, (BLOCK_LOGITS_CUDA if features.is_cuda else BLOCK_LOGITS) // V)
     w = weight.to(dtype)
+    # mean z = mean(W) . r + mean(b): no pass over the logits.
+    mean_w, mean_b = weight.mean(dim=0), bias.mean()
     gradients = [torch.empty_like(features), torch.zeros_like(weight), torch.zeros_like(bias)] if wanted else []
     smoothed = features.new_zeros((), dtype=torch.float32)
     nll = smoothed.clone()
     for start in range(0, features.shape[0], rows):
         block = slice(start, start + rows)
         r, y = features[block].to(dtype), target[block]
-        real = y != ignore
+        real = (y != ignore).float()
         at = y.clamp(min=0)[:, None]
         z = torch.addmm(bias.to(dtype), r, w.T).float()  # (rows, V)
-        lse = torch.logsumexp(z, dim=-1)
         z_y = z.gather(1, at).squeeze(1)
+        largest = z.amax(dim=-1)
+        p = z.sub_(largest[:, None]).exp_()  # softmax times `total`, in the place of the logits
+        total = p.sum(dim=-1)
+        lse = largest + total.log()
         nll += ((lse - z_y) * real).sum()
-        smoothed += ((lse - (1 - smoothing) * z_y - smoothing * z.mean(dim=-1)) * real).sum()
+        mean_z = features[block].float() @ mean_w + mean_b
+        smoothed += ((lse - (1 - smoothing) * z_y - smoothing * mean_z) * real).sum()
         if wanted:
-            z.sub_(lse[:, None]).exp_()  # softmax, in the place of the logits
-            z.sub_(smoothing / V).scatter_add_(1, at, z.new_full(at.shape, smoothing - 1))
-            z.mul_(real[:, None])
-            d = z.to(dtype)
-            gradients[0][block] = d @ w
+            # dloss/dz = (p - (1 - e) total onehot(y)) / total - e / V: rows are scaled in r, and the last term,
+            # the same in every column, needs no table.
+            p.scatter_add_(1, at, (smoothing - 1) * total[:, None])
+            scale, uniform = real / total, real * (smoothing / V)
+            d, scaled = p.to(dtype), (r * scale[:, None]).to(dtype)
+            gradients[0][block] = (d @ w) * scale[:, None] - uniform[:, None] * (mean_w * V)
             if dtype == weight.dtype:
-                gradients[1].addmm_(d.T, r)
+                gradients[1].addmm_(d.T, scaled)
             else:
-                gradients[1] += d.T @ r
-            gradients[2] += z.sum(dim=0)
+                gradients[1] += d.T @ scaled
+            gradients[1] -= uniform @ r.float()
+            gradients[2] += p.T @ scale - uniform.sum()
     return (smoothed, nll), gradients

@@ -2,11 +2,14 @@
 
     luong     r_t = tanh(W [s_t; c_t])                                        Luong et al. 2015, eq. 5
     bahdanau  r_t = max over pairs of (W [s_t; c_t; y_{t-1}])  (maxout)       Bahdanau et al. 2015, A.2.2
+
+W [s; c; y] is formed as W_s s + W_c c + W_y y, so that a c that is the same at all steps is multiplied once.
 """
 
 from __future__ import annotations
 
 import torch
+import torch.nn.functional as F
 from torch import Tensor, nn
 
 from seq2seq.settings.model import ReadoutKind
@@ -23,14 +26,17 @@ class Readout(nn.Module):
         nn.init.xavier_uniform_(self.linear.weight)
 
     def forward(self, s: Tensor, c: Tensor | None, y: Tensor | None) -> Tensor:
-        """s (..., H), c (..., H) or None, embedded y_{t-1} (..., E) or None -> r (..., outputs)."""
+        """s (B, T, H), c (B, T or 1, H) or None, embedded y_{t-1} (B, T, E) or None -> r (B, T, outputs)."""
         match self.kind:
             case ReadoutKind.LUONG:
-                return torch.tanh(self.linear(_join(s, c)))
+                return torch.tanh(self._sum(s, c))
             case ReadoutKind.BAHDANAU:
-                return self.linear(_join(s, c, y)).unflatten(-1, (-1, 2)).amax(dim=-1)
+                return self._sum(s, c, y).unflatten(-1, (-1, 2)).amax(dim=-1)
 
-
-def _join(*parts: Tensor | None) -> Tensor:
-    there = [part for part in parts if part is not None]
-    return there[0] if len(there) == 1 else torch.cat(there, dim=-1)
+    def _sum(self, *parts: Tensor | None) -> Tensor:
+        there = [part for part in parts if part is not None]
+        weights = self.linear.weight.split([part.shape[-1] for part in there], dim=1)
+        total = F.linear(there[0], weights[0], self.linear.bias)
+        for part, weight in zip(there[1:], weights[1:], strict=True):
+            total = total + F.linear(part, weight)
+        return total
