@@ -58,13 +58,19 @@ class Team:
         if self.size == 1:
             yield
             return
-        try:
-            backend = "cpu:gloo,cuda:nccl" if device.type == "cuda" else "gloo"
+        backend = "cpu:gloo,cuda:nccl" if device.type == "cuda" else "gloo"
+        with self.told(again):
             dist.init_process_group(backend, timeout=_PATIENCE)
             try:
                 yield
             finally:
                 dist.destroy_process_group()
+
+    @contextlib.contextmanager
+    def told(self, again: str) -> Iterator[None]:
+        """Raises UserError for what torch raises when another process has ended."""
+        try:
+            yield
         except RuntimeError as error:
             if not isinstance(error, dist.DistError) and not _LOST.search(str(error)):
                 raise
