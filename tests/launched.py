@@ -12,6 +12,8 @@ from pathlib import Path
 
 from commands import ROOT
 
+PATIENCE = 3600  # seconds: what hangs ends in the end, and a busy machine fails no test
+
 
 def command(processes: int, *what: str, restarts: int = 0) -> list[str]:
     """`python <what>` by so many processes; one needs no launcher."""
@@ -29,7 +31,7 @@ def start(place: Path, processes: int, *what: str, restarts: int = 0) -> subproc
 
 def run(place: Path, processes: int, *what: str) -> subprocess.CompletedProcess:
     process = start(place, processes, *what)
-    output, errors = process.communicate(timeout=500)
+    output, errors = process.communicate(timeout=PATIENCE)
     return subprocess.CompletedProcess(process.args, process.returncode, output, errors)
 
 
@@ -51,7 +53,7 @@ def ranks(launcher: subprocess.Popen) -> dict[int, int]:
     return found
 
 
-def wait_until(there: Callable[[], bool], process: subprocess.Popen, seconds: float = 300) -> None:
+def wait_until(there: Callable[[], bool], process: subprocess.Popen, seconds: float = PATIENCE) -> None:
     """Waits for what a running process does; fails when the process ends first."""
     deadline = time.monotonic() + seconds
     while not there():

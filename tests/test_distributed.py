@@ -7,7 +7,7 @@ from pathlib import Path
 import pytest
 import torch
 from commands import ROOT, run_here
-from launched import error_lines, kill, run, start, wait_until
+from launched import PATIENCE, error_lines, kill, run, start, wait_until
 from tiny_corpus import make_corpus
 
 from seq2seq.checkpoint import checkpoints, load_checkpoint
@@ -69,7 +69,7 @@ def test_a_killed_process_ends_all_with_one_line_and_another_number_goes_on(plac
     job = start(place, 2, TRAIN[0], *arguments, "training.max_epochs=null", "training.max_updates=1000000")
     wait_until(lambda: bool(checkpoints(folder / "checkpoints")), job)
     kill(job, rank=1)
-    _, errors = job.communicate(timeout=100)
+    _, errors = job.communicate(timeout=PATIENCE)
     assert job.returncode == 1
     (line,) = error_lines(errors)
     assert line.startswith("error (rank 0 of 2): the connection to the other processes is lost: one of them has ended")

@@ -8,7 +8,7 @@ from pathlib import Path
 
 import pytest
 import torch
-from launched import error_lines, kill, run, start, wait_until
+from launched import PATIENCE, error_lines, kill, run, start, wait_until
 from test_distributed import TRAIN, assert_same_curve
 from test_ranks import SETTINGS as FILES
 from test_ranks import assert_same_bytes, write
@@ -77,7 +77,7 @@ def test_every_rank_killed_once_and_the_same_command_goes_on(place, processes):
         job = start(place, processes, *command)
         wait_until(lambda before=reached: last_update(folder) > before, job)
         kill(job, rank)
-        _, errors = job.communicate(timeout=300)
+        _, errors = job.communicate(timeout=PATIENCE)
         assert job.returncode == 1
         lines = error_lines(errors)
         assert 1 <= len(lines) <= processes - 1
@@ -103,7 +103,7 @@ def test_elastic_restart(place):
         before = last_update(folder)
         wait_until(lambda before=before: last_update(folder) > before, job)
         kill(job, rank)
-    _, errors = job.communicate(timeout=500)
+    _, errors = job.communicate(timeout=PATIENCE)
     assert job.returncode == 0, errors
     assert errors.count("continuing at update") == 2
     assert f"finished: training.max_updates={2 * UPDATES} reached" in errors
