@@ -29,6 +29,11 @@ def main(settings: TrainSettings) -> None:
     if not settings.run:
         name = run_name(settings.corpus, settings.cell.kind.value, settings.context.kind.value)
         settings = dataclasses.replace(settings, run=name)
+    if settings.training.probe:
+        from seq2seq.probe import probe
+
+        probe(settings)
+        return
     if settings.corpus == EMBEDDED and not Path(EMBEDDED).exists():
         prepare_embedded_corpus()
     from seq2seq.training import train  # torch: not for --help

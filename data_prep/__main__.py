@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 import signal
 from typing import NoReturn
 
@@ -11,10 +12,18 @@ from seq2seq.settings.prepare import PrepareSettings
 
 @command(config_name="prepare", kind=PrepareSettings)
 def main(settings: PrepareSettings) -> None:
-    from data_prep.prepare import prepare  # slow to import: --help and a misspelt setting need not wait
-
     signal.signal(signal.SIGTERM, _interrupted)
-    print(prepare(settings))
+    # Slow to import: --help and a misspelt setting need not wait. ranks has torch, which one process does not need.
+    if int(os.environ.get("WORLD_SIZE", "1")) > 1:
+        from data_prep.ranks import prepare_together
+
+        folder = prepare_together(settings)
+    else:
+        from data_prep.prepare import prepare
+
+        folder = prepare(settings)
+    if folder is not None:
+        print(folder)
 
 
 def _interrupted(*_: object) -> NoReturn:

@@ -35,8 +35,11 @@ SHARDS = 64  # of a split: the same for any number of processes, else they would
 log = logging.getLogger("seq2seq")
 
 
-def prepare(settings: PrepareSettings) -> Path:
-    """Makes the packed corpus unless it is there already; returns its folder. Raises UserError."""
+def prepare(settings: PrepareSettings, workers: Workers | None = None) -> Path:
+    """Makes the packed corpus unless it is there already; returns its folder. Raises UserError.
+
+    `workers`: who does the jobs; None: processes of this machine.
+    """
     folder = Path(settings.corpus)
     old = manifest.existing(folder)
     source = build_source(settings.data, settings.seed)
@@ -47,8 +50,8 @@ def prepare(settings: PrepareSettings) -> Path:
             log.info("%s is up to date: same input, same settings. Nothing to do.", folder)
             return folder
         log.info("%s will be replaced: %s changed.", folder, report.listed(changed))
-    with whole_folder(folder) as part, Workers(settings.num_proc or os.cpu_count() or 1) as workers:
-        made = Preparation(source, settings, workers, part).run() | {"origin": origin}
+    with whole_folder(folder) as part, workers or Workers(settings.num_proc or os.cpu_count() or 1) as doing:
+        made = Preparation(source, settings, doing, part).run() | {"origin": origin}
         manifest.write(part, made)
     report.show(folder, made)
     return folder

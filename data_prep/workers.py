@@ -36,6 +36,8 @@ class Stopped(Exception):
 class Workers:
     """`num_proc` processes for the time of a with-block."""
 
+    shows = True  # whether this process has a progress bar
+
     def __init__(self, num_proc: int) -> None:
         context = multiprocessing.get_context("spawn")  # forking beside running threads can hang
         self._done, self._stop = context.Value("q", 0), context.Event()
@@ -57,8 +59,16 @@ class Workers:
 
     def run(self, function: Callable[[J], R], jobs: Sequence[J], title: str) -> list[R]:
         """function(job) of every job, in order, under a progress bar that counts what `advance` was told."""
-        self._done.value, start = 0, time.monotonic()
-        with _bar() as bar:
+        start = time.monotonic()
+        results, pairs = self.work(function, jobs, title)
+        seconds = time.monotonic() - start
+        log.info("%s: %s pairs in %.1f s, %s a second", title, f"{pairs:,}", seconds, f"{pairs / seconds:,.0f}")
+        return results
+
+    def work(self, function: Callable[[J], R], jobs: Sequence[J], title: str) -> tuple[list[R], int]:
+        """The results of `run`, and the pairs that were gone through."""
+        self._done.value = 0
+        with _bar(self.shows) as bar:
             task = bar.add_task(title, total=None)
             if self._pool is None:
                 results = []
@@ -67,9 +77,7 @@ class Workers:
                     bar.update(task, completed=self._done.value)
             else:
                 results = self._collect([self._pool.submit(function, job) for job in jobs], bar, task)
-        pairs, seconds = self._done.value, time.monotonic() - start
-        log.info("%s: %s pairs in %.1f s, %s a second", title, f"{pairs:,}", seconds, f"{pairs / seconds:,.0f}")
-        return results
+        return results, self._done.value
 
     def _collect(self, futures: list[Future[R]], bar: Progress, task: TaskID) -> list[R]:
         waiting = set(futures)
@@ -87,11 +95,11 @@ class Workers:
             ) from None
 
 
-def _bar() -> Progress:
+def _bar(shown: bool) -> Progress:
     console = Console(stderr=True)
     columns = (TextColumn("{task.description}"), SpinnerColumn(), TextColumn("{task.completed:,} pairs"),
                TimeElapsedColumn())
-    return Progress(*columns, console=console, transient=True, disable=not console.is_terminal)
+    return Progress(*columns, console=console, transient=True, disable=not (shown and console.is_terminal))
 
 
 def advance(pairs: int) -> None:

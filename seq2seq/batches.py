@@ -162,14 +162,28 @@ class TrainingBatches:
         plan = plan_batches(lengths[0], lengths[1], self._budget, generator)
         return [make_batch([source[i] for i in part], [target[i] for i in part], rows[part]) for part in plan]
 
+    def largest(self) -> list[Batch]:
+        """The longest pairs together, as many as the budget takes: by their target, and by their source side."""
+        lengths = [side[self.rows] + 1 for side in (self._split.source_lengths, self._split.target_lengths)]
+        found = []
+        for side in (1, 0):
+            order = np.argsort(-lengths[side], kind="stable")[: self._budget]
+            rows = self.rows[_cut(order, lengths[0], lengths[1], self._budget)[0]]
+            found.append(make_batch(*self._split.ids(rows), rows))
+        return found
+
+    def refuse_nothing(self) -> None:
+        """Raises SettingError when max_pieces leaves no pair."""
+        if not len(self.rows):
+            raise SettingError(f"training.max_pieces={self._max_pieces} leaves out all {self.left_out} "
+                               "training pairs. Raise it.")
+
     def stream(self, start: Position = Position()) -> Generator[tuple[Batch, Position, float], None, None]:  # noqa: B008
         """The batches from `start` on, without end: (batch, position behind it, epochs gone through then).
 
         The next chunk is drawn by a thread while this one is trained on.
         """
-        if not len(self.rows):
-            raise SettingError(f"training.max_pieces={self._max_pieces} leaves out all {self.left_out} "
-                               "training pairs. Raise it.")
+        self.refuse_nothing()
         epoch, chunk, first = start
         with ThreadPoolExecutor(max_workers=1) as drawer:
             ahead = drawer.submit(self.chunk, epoch, chunk)

@@ -36,7 +36,7 @@ def save_checkpoint(folder: Path, updates: int, content: dict[str, Any], keep: i
     buffer = io.BytesIO()
     torch.save({"format_version": FORMAT_VERSION, **content}, buffer)
     state = buffer.getbuffer()
-    with whole_folder(folder / f"{updates:08d}") as place:
+    with whole_folder(place_of(folder, updates)) as place:
         (place / _STATE).write_bytes(state)
         (place / _SUM).write_text(hashlib.sha256(state).hexdigest() + "\n", encoding="ascii")
     for old in checkpoints(folder)[keep:]:
@@ -57,6 +57,11 @@ def load_checkpoint(folder: Path) -> dict[str, Any] | None:
     if places:
         raise BundleError(f"all checkpoints in {folder} are damaged. Choose another run=FOLDER.")
     return None
+
+
+def place_of(folder: Path, updates: int) -> Path:
+    """Where the checkpoint of after so many updates is, or was, or will be."""
+    return folder / f"{updates:08d}"
 
 
 def checkpoints(folder: Path) -> list[Path]:

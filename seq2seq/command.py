@@ -78,7 +78,10 @@ def _under_hydra(main: Callable[[T], None], config_name: str, kind: type[T]) -> 
 
 
 def _fail(line: str) -> NoReturn:
-    print("error: " + " ".join(line.splitlines()), file=sys.stderr)
+    # Under a launcher several processes write to one terminal.
+    size = os.environ.get("WORLD_SIZE", "1")
+    who = "" if size == "1" else f" (rank {os.environ.get('RANK')} of {size})"
+    print(f"error{who}: " + " ".join(line.splitlines()), file=sys.stderr)
     sys.exit(2)
 
 

@@ -2,6 +2,10 @@
 
 Every process plans the same global batch and takes its own rows of it, so the number of
 target pieces that the loss is divided by is known everywhere without asking.
+
+A process that ends takes the whole run with it: the others lose their connection to it, say so in
+one line and end, and the launcher ends or restarts them all. What is lost is the work since the
+last checkpoint.
 """
 
 from __future__ import annotations
@@ -10,6 +14,7 @@ import contextlib
 import dataclasses
 import datetime
 import os
+import re
 from collections.abc import Iterator
 from typing import Any
 
@@ -17,6 +22,11 @@ import torch
 import torch.distributed as dist
 from torch import Tensor, nn
 
+from seq2seq.errors import UserError
+
+# gloo has no exception of its own: it says where in its source, then what its socket met.
+_LOST = re.compile(r"gloo/.*(closed|reset|[Bb]roken pipe|[Tt]imed out|[Tt]imeout|aborted)", re.DOTALL)
+_GOES_ON = "The same command goes on from the last checkpoint."
 _PATIENCE = datetime.timedelta(hours=2)  # the others wait while one translates and saves
 
 
@@ -40,25 +50,49 @@ class Team:
         return self.rank == 0
 
     @contextlib.contextmanager
-    def meet(self, device: torch.device) -> Iterator[None]:
-        """Joins the process group: gloo between CPUs, for the tensors of CUDA devices nccl."""
+    def meet(self, device: torch.device, again: str = _GOES_ON) -> Iterator[None]:
+        """Joins the process group: gloo between CPUs, for the tensors of CUDA devices nccl.
+
+        Raises UserError when the others are not there, or end before this one; `again` is its last sentence.
+        """
         if self.size == 1:
             yield
             return
         backend = "cpu:gloo,cuda:nccl" if device.type == "cuda" else "gloo"
-        dist.init_process_group(backend, timeout=_PATIENCE)
+        with self.told(again):
+            dist.init_process_group(backend, timeout=_PATIENCE)
+            try:
+                yield
+            finally:
+                dist.destroy_process_group()
+
+    @contextlib.contextmanager
+    def told(self, again: str) -> Iterator[None]:
+        """Raises UserError for what torch raises when another process has ended."""
         try:
             yield
-        finally:
-            dist.destroy_process_group()
+        except RuntimeError as error:
+            if not isinstance(error, dist.DistError) and not _LOST.search(str(error)):
+                raise
+            raise UserError(
+                "the connection to the other processes is lost: one of them has ended (it has said why, or the "
+                f"launcher's report names it) or cannot be reached. {again}"
+            ) from error
+
+    def same(self, value: Any, what: str) -> None:
+        """Raises UserError unless all processes have the same `value`; `what` names where it comes from."""
+        values = self.gather(value)
+        other = next((rank for rank, each in enumerate(values) if each != values[0]), None)
+        if other is not None:
+            raise UserError(f"{what} is not the same for all processes: rank 0 finds {values[0]}, rank {other} "
+                            f"{values[other]}. It must lie on a disk that all of them share.")
 
     def wrap(self, model: nn.Module, has_unused_parameters: bool = False) -> nn.Module:
         """The module whose backward pass averages gradients over the team."""
         if self.size == 1:
             return model
         return nn.parallel.DistributedDataParallel(
-            model, broadcast_buffers=False, gradient_as_bucket_view=True,
-            find_unused_parameters=has_unused_parameters)
+            model, gradient_as_bucket_view=True, find_unused_parameters=has_unused_parameters)
 
     def sum(self, *values: Tensor) -> None:
         """Sums the tensors over the team, in place."""
@@ -82,6 +116,18 @@ class Team:
         dist.all_gather_object(values, value)
         return values
 
+    def collect(self, value: Any) -> list[Any]:
+        """The objects of all, by rank, for the leader; an empty list for the others."""
+        if self.size == 1:
+            return [value]
+        values: list[Any] = [None] * self.size if self.leads else []
+        dist.gather_object(value, values if self.leads else None)
+        return values
+
     def first(self, value: Any) -> Any:
         """The leader's object, for all."""
-        return self.gather(value)[0]
+        if self.size == 1:
+            return value
+        box = [value]
+        dist.broadcast_object_list(box, src=0)
+        return box[0]

@@ -32,6 +32,13 @@ def validation(state: TrainState, found: Validation, better: bool) -> None:
         log.info("  source      %s\n  reference   %s\n  translation %s", source, reference, translation)
 
 
+def processes(now: int, before: int) -> None:
+    """Says that a run goes on with another number of processes, when it does."""
+    if now != before:
+        log.info("%d process%s now, %d before: the same batches, but other draws of dropout and another rounding; this "
+                 "run is not bit for bit the one it would have been", now, "" if now == 1 else "es", before)
+
+
 def standing(state: TrainState, measure: str) -> str:
     best = "" if state.best is None else f", best {measure} {state.best:.2f} at update {state.best_updates}"
     return f"update {state.updates}, {state.seconds / 60:.1f} minutes{best}"

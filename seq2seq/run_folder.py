@@ -32,7 +32,7 @@ _CURE = "Choose another run=FOLDER."
 MAY_DIFFER = frozenset({
     "corpus", "run", "training.max_updates", "training.max_epochs", "training.max_minutes",
     "training.patience", "training.log_every", "training.checkpoint_minutes", "training.threads",
-    "training.device", "training.deterministic",
+    "training.device", "training.deterministic", "training.max_loss_factor",
 })
 
 

@@ -12,7 +12,6 @@ from __future__ import annotations
 import contextlib
 import dataclasses
 import logging
-from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
 
@@ -24,11 +23,10 @@ from seq2seq import report, run_folder
 from seq2seq.averaging import WeightAverage
 from seq2seq.batches import Batch, TrainingBatches
 from seq2seq.bundle import save_bundle
-from seq2seq.checkpoint import load_checkpoint, save_checkpoint
+from seq2seq.checkpoint import checkpoints, load_checkpoint, place_of, save_checkpoint
 from seq2seq.clock import Clock
 from seq2seq.corpus import PackedCorpus
 from seq2seq.distributed import Team
-from seq2seq.errors import UserError
 from seq2seq.finite import FiniteWatch
 from seq2seq.interruption import Interruption
 from seq2seq.metrics import Meter, MetricsWriter
@@ -39,6 +37,7 @@ from seq2seq.progress import Display
 from seq2seq.schedule import learning_rate, progress
 from seq2seq.settings.model import Tie
 from seq2seq.settings.training import Measure, Precision, TrainSettings
+from seq2seq.shortage import named_shortage
 from seq2seq.state import TrainState
 from seq2seq.subwords import SubwordSampler
 from seq2seq.tokenizer import Tokenizer
@@ -52,25 +51,30 @@ def train(settings: TrainSettings) -> TrainState:
 
     Raises UserError for whatever a person can put right; a signal ends it early but cleanly.
     """
-    team = Team.from_environment()
-    if not team.leads:
-        log.setLevel(logging.ERROR)
-    if settings.training.threads is not None:
-        torch.set_num_threads(settings.training.threads)
-    device = pick_device(settings.training.device, team.local_rank)
-    if settings.training.deterministic:
-        only_deterministic_kernels()
+    team, device = begin(settings)
     corpus, folder = PackedCorpus.open(settings.corpus), Path(settings.run)
     if team.leads:
         run_folder.refuse_foreign(folder)
     with team.meet(device), run_folder.one_at_a_time(folder) if team.leads else contextlib.nullcontext():
-        settings = _with_precision(settings, team.first(_precision(folder, settings, device) if team.leads else None))
+        settings = with_precision(settings, team.first(_precision(folder, settings, device) if team.leads else None))
         if team.leads and run_folder.is_under_way(folder):
             run_folder.compare(folder, settings, corpus)
         run = Run(settings, corpus, folder, team, device)  # it may refuse settings: nothing is written before
         if team.leads:
             run_folder.write_settings_of(folder, settings, corpus)
         return run.go()
+
+
+def begin(settings: TrainSettings) -> tuple[Team, torch.device]:
+    """This process's place in the team and its device, with threads, kernels and log as they shall be."""
+    team = Team.from_environment()
+    if not team.leads:
+        log.setLevel(logging.ERROR)
+    if settings.training.threads is not None:
+        torch.set_num_threads(settings.training.threads)
+    if settings.training.deterministic:
+        only_deterministic_kernels()
+    return team, pick_device(settings.training.device, team.local_rank)
 
 
 def _precision(folder: Path, settings: TrainSettings, device: torch.device) -> Precision:
@@ -81,7 +85,8 @@ def _precision(folder: Path, settings: TrainSettings, device: torch.device) -> P
     return resolve_precision(wanted, device)
 
 
-def _with_precision(settings: TrainSettings, precision: Precision) -> TrainSettings:
+def with_precision(settings: TrainSettings, precision: Precision) -> TrainSettings:
+    """The settings with what `precision=auto` came to."""
     return dataclasses.replace(settings, training=dataclasses.replace(settings.training, precision=precision))
 
 
@@ -106,7 +111,8 @@ class Run:
             corpus.split("valid"), self.tokenizers[1], search=settings.search, device=device, team=team,
             budget=max(1, self.training.batch_pieces // self.training.accumulate),
             sentences=self.training.valid_sentences, precision=self.training.precision)
-        self.state, self.meter, self.watch = TrainState(), Meter(device), FiniteWatch(device)
+        self.state, self.meter, self.watch = TrainState(), Meter(device), FiniteWatch(
+            device, len(self.tokenizers[1]), self.training.max_loss_factor)
         self.validation: dict[str, Any] | None = None  # figures of the last one, for last/
 
     def go(self) -> TrainState:
@@ -155,20 +161,23 @@ class Run:
         for group in self.optimizer.param_groups:
             group["lr"] = rate
         torch.manual_seed(_seed(self.settings.seed, number, team.rank))
+        nll = torch.zeros((), device=self.device)
         for step in range(training.accumulate):
             part, weight = batch.part(step * team.size + team.rank, count), 1.0
             if part is None:  # fewer rows than parts: the team waits for every gradient, so give it a zero
                 part, weight = batch.part(0, len(batch.rows)), 0.0
             assert part is not None
-            with self._gradients_stay(step + 1 < training.accumulate), _named_shortage(part):
+            with self._gradients_stay(step + 1 < training.accumulate), named_shortage(part):
                 with autocast(training.precision, self.device):
                     loss = self.shared_model(part.to(self.device), training.label_smoothing,
                                              training.scheduled_sampling)
                 # The team averages gradients: times its size that is their sum.
                 (loss.smoothed * (weight * team.size / pieces)).backward()
             self.meter.add(loss.nll.detach() * weight, loss.smoothed.detach() * weight)
+            nll += loss.nll.detach() * weight
+        team.sum(nll)
         norm = nn.utils.clip_grad_norm_(self.model.parameters(), training.clip_norm or float("inf"))
-        self.watch.see(number, batch.rows, loss.smoothed.detach(), norm)
+        self.watch.see(number, batch.rows, nll / pieces, norm)
         self.optimizer.step()
         self.optimizer.zero_grad()
         self.average.after_update(number)
@@ -214,16 +223,19 @@ class Run:
             if self.team.leads:
                 self.metrics.flush()
                 save_checkpoint(self.folder / run_folder.CHECKPOINTS, self.state.updates, {
-                    "state": self.state.written(), "meter": self.meter.state_dict(),
+                    "processes": self.team.size, "state": self.state.written(), "meter": self.meter.state_dict(),
                     "model": self.model.state_dict(), "optimizer": self.optimizer.state_dict(),
                     "average": self.average.state_dict(), "validation": self.validation})
         if not self.team.leads:  # what was summed is counted by the leader from now on
             self.meter.clear_sums()
+        self.watch.saved(self.state.updates, place_of(self.folder / run_folder.CHECKPOINTS, self.state.updates))
         self.clock.saved()
 
     def resume(self) -> None:
         """Takes up the newest checkpoint, if there is one."""
-        content = load_checkpoint(self.folder / run_folder.CHECKPOINTS)
+        folder = self.folder / run_folder.CHECKPOINTS
+        content = load_checkpoint(folder)
+        self.team.same(0 if content is None else content["state"]["updates"], f"the newest checkpoint in {folder}")
         if content is None:
             return
         self.state = TrainState.read(content["state"])
@@ -234,6 +246,10 @@ class Run:
         if not self.team.leads:
             self.meter.clear_sums()
         self.validation = content["validation"]
+        for place in reversed(checkpoints(folder)):
+            if int(place.name) <= self.state.updates:  # a newer one is damaged
+                self.watch.saved(int(place.name), place)
+        report.processes(self.team.size, content.get("processes", self.team.size))
 
     def finish(self, reason: str | None) -> None:
         """Saves, writes last/ and says why it is over; `reason` is None after a signal."""
@@ -285,18 +301,6 @@ class Run:
         if stay and isinstance(self.shared_model, nn.parallel.DistributedDataParallel):
             return self.shared_model.no_sync()
         return contextlib.nullcontext()
-
-
-@contextlib.contextmanager
-def _named_shortage(part: Batch) -> Iterator[None]:
-    try:
-        yield
-    except torch.OutOfMemoryError:
-        rows, source, target = len(part.rows), part.source.shape[1], part.target_in.shape[1]
-        raise UserError(
-            f"the device is out of memory for {rows} pairs of {source} source and {target} target pieces. "
-            "Lower training.batch_pieces or training.max_pieces, or raise training.accumulate."
-        ) from None
 
 
 def _seed(seed: int, update: int, rank: int) -> int:

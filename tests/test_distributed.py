@@ -1,67 +1,92 @@
-"""Two processes under torchrun train as one process does, to rounding."""
+"""Several processes under torchrun train as one process does, to rounding; a lost one ends all, and the run goes on."""
 
 from __future__ import annotations
 
-import os
-import socket
-import subprocess
-import sys
 from pathlib import Path
 
 import pytest
 import torch
+from commands import ROOT, run_here
+from launched import PATIENCE, error_lines, kill, run, start, wait_until
 from tiny_corpus import make_corpus
 
-from seq2seq.checkpoint import load_checkpoint
+from seq2seq.checkpoint import checkpoints, load_checkpoint
 from seq2seq.distributed import Team
+from seq2seq.errors import UserError
 from seq2seq.metrics import read_metrics
 
-ROOT = Path(__file__).resolve().parent.parent
 # Dropout draws by process, so it is off where two runs are to be equal.
 SETTINGS = ["corpus=data/tiny", "model.embedding=16", "model.hidden=16", "model.dropout.embedding=0",
             "model.dropout.layer=0", "model.dropout.readout=0", "training.batch_pieces=200", "training.device=cpu",
             "training.precision=fp32", "training.threads=1", "training.validate_every=6", "training.log_every=3",
             "training.averaging=ema", "optimizer.learning_rate=0.01", "optimizer.warmup_updates=3"]
+TRAIN = [str(ROOT / "train.py"), *SETTINGS]
 
 
-def free_port() -> int:
-    with socket.socket() as listener:
-        listener.bind(("127.0.0.1", 0))
-        return listener.getsockname()[1]
+def files(folder: Path) -> set[str]:
+    """The names in a run folder; TensorBoard's events have a time and a process in theirs."""
+    found = {str(path.relative_to(folder)) for path in folder.rglob("*") if path.is_file()}
+    events = {name for name in found if name.startswith("tensorboard/")}
+    return (found - events) | {f"{len(events)} event files"}
 
 
-def train(place: Path, processes: int, *arguments: str) -> subprocess.CompletedProcess:
-    launcher = [] if processes == 1 else [
-        "-m", "torch.distributed.run", f"--nproc-per-node={processes}", f"--master-port={free_port()}"]
-    return subprocess.run([sys.executable, *launcher, str(ROOT / "train.py"), *SETTINGS, *arguments], cwd=place,
-                          check=False, capture_output=True, text=True, timeout=200, env={**os.environ})
+def assert_same_curve(one: Path, several: Path) -> None:
+    """Equal to rounding, update for update; every file written once."""
+    alone, together = read_metrics(one), read_metrics(several)
+    assert [line["update"] for line in together.train] == [line["update"] for line in alone.train]
+    for left, right in zip(alone.train, together.train, strict=True):
+        for figure in ("loss", "smoothed_loss", "gradient_norm", "learning_rate", "padding"):
+            assert right[figure] == pytest.approx(left[figure], rel=2e-4), figure
+    assert [line["update"] for line in together.valid] == [line["update"] for line in alone.valid]
+    for left, right in zip(alone.valid, together.valid, strict=True):
+        assert right["loss"] == pytest.approx(left["loss"], rel=2e-4)
+        assert right["bleu"] == pytest.approx(left["bleu"], abs=0.01)
+    weights = [load_checkpoint(folder / "checkpoints")["model"] for folder in (one, several)]
+    for name, value in weights[0].items():
+        torch.testing.assert_close(weights[1][name], value, rtol=1e-2, atol=1e-3)
+    assert files(several) == files(one)
 
 
 @pytest.fixture(scope="module")
 def place(tmp_path_factory):
     folder = tmp_path_factory.mktemp("place")
     make_corpus(folder / "data" / "tiny", train=120, valid=7)
-    done = train(folder, 1, "run=runs/one", "training.max_updates=12")
+    done = run(folder, 1, *TRAIN, "run=runs/one", "training.max_updates=12")
     assert done.returncode == 0, done.stderr
     return folder
 
 
 def test_two_processes_give_the_curve_of_one(place):
-    done = train(place, 2, "run=runs/two", "training.max_updates=12")
+    done = run(place, 2, *TRAIN, "run=runs/two", "training.max_updates=12")
     assert done.returncode == 0, done.stderr
-    one, two = (read_metrics(place / "runs" / name) for name in ("one", "two"))
-    assert [line["update"] for line in two.train] == [line["update"] for line in one.train] == [3, 6, 9, 12]
-    for alone, together in zip(one.train, two.train, strict=True):
-        for figure in ("loss", "smoothed_loss", "gradient_norm", "learning_rate", "padding"):
-            assert together[figure] == pytest.approx(alone[figure], rel=2e-4), figure
-    last = {line["update"]: line for line in two.valid}
-    for line in one.valid:
-        assert last[line["update"]]["loss"] == pytest.approx(line["loss"], rel=2e-4)
-        assert last[line["update"]]["bleu"] == pytest.approx(line["bleu"], abs=0.5)
-    weights = [load_checkpoint(place / "runs" / name / "checkpoints")["model"] for name in ("one", "two")]
-    for name, value in weights[0].items():
-        torch.testing.assert_close(weights[1][name], value, rtol=1e-2, atol=1e-3)
+    assert_same_curve(place / "runs" / "one", place / "runs" / "two")
     assert done.stderr.count("finished: training.max_updates=12") == 1  # one process speaks
+    assert "Warning" not in done.stderr
+
+
+def test_a_killed_process_ends_all_with_one_line_and_another_number_goes_on(place, capfdbinary, monkeypatch):
+    arguments, folder = [*SETTINGS, "run=runs/killed"], place / "runs" / "killed"
+    job = start(place, 2, TRAIN[0], *arguments, "training.max_epochs=null", "training.max_updates=1000000")
+    wait_until(lambda: bool(checkpoints(folder / "checkpoints")), job)
+    kill(job, rank=1)
+    _, errors = job.communicate(timeout=PATIENCE)
+    assert job.returncode == 1
+    (line,) = error_lines(errors)
+    assert line.startswith("error (rank 0 of 2): the connection to the other processes is lost: one of them has ended")
+    assert line.endswith("The same command goes on from the last checkpoint.")
+    assert "train.py\", line" not in errors  # no traceback of ours
+    content = load_checkpoint(folder / "checkpoints")
+    reached = content["state"]["updates"]
+    assert content["processes"] == 2
+    assert reached % 6 == 0
+    monkeypatch.chdir(place)
+    done = run_here("train", [*arguments, "training.max_epochs=null", f"training.max_updates={reached + 3}"],
+                    capfdbinary, monkeypatch)
+    assert done.code == 0, done.err
+    assert "1 process now, 2 before: the same batches, but other draws of dropout and another rounding" in done.err
+    assert f"continuing at update {reached}" in done.err
+    assert [line["update"] for line in read_metrics(folder).train] == list(range(3, reached + 4, 3))
+    assert load_checkpoint(folder / "checkpoints")["processes"] == 1
 
 
 def test_one_process_is_a_team_without_a_group():
@@ -70,8 +95,26 @@ def test_one_process_is_a_team_without_a_group():
         team.sum(values)
         assert values.tolist() == [1.0, 2.0]
         assert team.largest(1.0, 3.0) == [1.0, 3.0]
-        assert team.gather("x") == ["x"]
+        assert team.gather("x") == team.collect("x") == ["x"]
         assert team.first("x") == "x"
+        team.same("x", "it")
     model = torch.nn.Linear(1, 1)
     assert team.wrap(model) is model
     assert team.leads
+
+
+def test_what_is_not_the_same_for_all_is_one_line(monkeypatch):
+    """A run folder on the own disk of every machine: each would start from another update."""
+    monkeypatch.setattr(Team, "gather", lambda self, value: [1200, 1200, 0])
+    with pytest.raises(UserError, match="the newest checkpoint in x is not the same for all processes: rank 0 finds "
+                                        "1200, rank 2 0. It must lie on a disk that all of them share"):
+        Team(size=3).same(1200, "the newest checkpoint in x")
+
+
+def test_a_mistake_of_ours_is_no_lost_connection():
+    """Whatever else goes wrong while several processes train keeps its own words."""
+    with pytest.raises(RuntimeError, match="size mismatch"), Team(size=2).told("again"):
+        raise RuntimeError("size mismatch")
+    lost = "[/x/gloo/transport/tcp/pair.cc:537] Read error [127.0.0.1]:1: Connection reset by peer"
+    with pytest.raises(UserError, match="is lost: .* again"), Team(size=2).told("again"):
+        raise RuntimeError(lost)

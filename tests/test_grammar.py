@@ -1,5 +1,8 @@
 """The embedded corpus: German is right, follows from English, and the splits share nothing."""
 import pickle
+import subprocess
+import sys
+from pathlib import Path
 from random import Random
 
 import pytest
@@ -24,6 +27,7 @@ from data_prep.grammar.sentences import Sentences, finish
 from data_prep.sources import grammar as source
 from data_prep.sources.grammar import GrammarSource
 
+ROOT = Path(__file__).resolve().parent.parent
 ARTICLES = {article.english: article for article in [*SINGULARS, *OWNED]}
 MANY_ARTICLES = {article.english: article for article in PLURALS}
 ADJECTIVES = {adjective.english: adjective for adjective in lexicon.ADJECTIVES}
@@ -340,6 +344,16 @@ def test_same_seed_same_corpus_for_any_number_of_shards(monkeypatch):
         assert corpus(made, "train", count) == whole
     assert corpus(made, "valid", 4) == corpus(made, "valid", 1)
     assert corpus(GrammarSource(train=730, valid=1, test=1, seed=2), "train") != whole
+
+
+def test_a_block_does_not_depend_on_what_its_process_drew_before():
+    draw = ("import sys; from data_prep.sources.grammar import Limits\n"
+            "for index in sys.argv[1:]: block = Limits(1, 60).block('train', int(index), 600, None)\n"
+            "print(block)")
+    alone, later = [subprocess.run([sys.executable, "-c", draw, *blocks], cwd=ROOT, check=True,
+                                   capture_output=True).stdout for blocks in (["1"], ["0", "1"])]
+    assert len(alone) > 600 * 40
+    assert later == alone
 
 
 def test_splits_share_no_sentence_on_either_side(train):

@@ -235,6 +235,7 @@ def test_a_batch_that_is_not_finite_stops_with_its_lines_and_the_last_checkpoint
     assert f"training lines {', '.join(str(row + 1) for row in sorted(seen)[:20])}" in str(caught.value)
     content = load_checkpoint(run / "checkpoints")
     assert content["state"]["updates"] == 6
+    assert f"The last good checkpoint is {run / 'checkpoints' / '00000006'}." in str(caught.value)
     assert all(value.isfinite().all() for value in content["model"].values())
 
 

@@ -2,12 +2,17 @@
 
 from __future__ import annotations
 
+import fcntl
 import gzip
 import json
 import os
 import signal
+import struct
 import subprocess
 import sys
+import tempfile
+import termios
+import time
 from pathlib import Path
 from typing import Any
 
@@ -69,6 +74,26 @@ def test_a_reader_that_leaves_ends_it_quietly(bundle: Path) -> None:
                           capture_output=True, check=False)
     assert done.stdout.count(b"\n") == 1 and done.stderr == b""
     assert done.returncode == 128 + signal.SIGPIPE
+
+
+def test_a_slow_reader_gets_every_line(bundle: Path) -> None:
+    command = [sys.executable, "translate.py", f"run={bundle}", "device=cpu", "search=greedy", "search.max_length=30"]
+    with tempfile.TemporaryFile() as lines:
+        lines.write("".join(f"{LINES[0]} {LINES[3]}\n" for _ in range(3_000)).encode())
+        lines.seek(0)
+        with subprocess.Popen(command, cwd=ROOT, stdin=lines, stdout=subprocess.PIPE) as process:
+            fcntl.fcntl(process.stdout, fcntl.F_SETPIPE_SZ, 4096)
+            while waiting(process.stdout) < 4096 - 200:  # the pipe is full: the command has to wait for us
+                assert process.poll() is None
+                time.sleep(0.05)
+            out = process.stdout.read()
+        assert process.returncode == 0
+    assert out.count(b"\n") == 3_000 and len(set(out.splitlines())) == 1
+
+
+def waiting(pipe) -> int:
+    """Bytes that were written to a pipe and not read yet."""
+    return struct.unpack("i", fcntl.ioctl(pipe, termios.FIONREAD, bytes(4)))[0]
 
 
 @pytest.mark.skipif(not Path("/dev/full").exists(), reason="needs /dev/full")

@@ -17,15 +17,13 @@ class Governed(NamedTuple):
     phrase: Phrase
 
 
-CHOOSER = Chooser(seed=0)
-
-
 @cache
 def group_phrases(group: str, pronouns: float) -> list[Phrase]:
     """Phrases of one group; persons may be pronouns or names."""
+    chooser = Chooser(f"phrases {group} {pronouns}")
     if group == "person":
-        return pools.drawn(CHOOSER.rng, lambda rng: CHOOSER.person(pronouns))
-    return pools.drawn(CHOOSER.rng, lambda rng: CHOOSER.thing(group))
+        return pools.drawn(chooser.rng, lambda rng: chooser.person(pronouns))
+    return pools.drawn(chooser.rng, lambda rng: chooser.thing(group))
 
 
 @cache
@@ -60,23 +58,27 @@ WHITHER = {"inside": [("into", "in", 8)], "goal": [("to", "zu", 5)],
 @cache
 def places(kinds: tuple[str, ...], whither: bool) -> list[Pair]:
     """Places as (English, German) adverbials: one is in them, or with `whither` goes to them."""
+    chooser = Chooser(f"places {' '.join(kinds)} {whither}")
+
     def draw(rng: Random) -> Pair:
         kind = rng.choice(kinds)
         table = (WHITHER if whither else WHERE)[kind]
         if kind == "inside" and rng.random() < 0.12:
             kind, table = "building", BUILDINGS
         en, de, _ = rng.choices(table, [weight for *_, weight in table])[0]
-        phrase = CHOOSER.noun(kind, PLAIN)
+        phrase = chooser.noun(kind, PLAIN)
         form = phrase.accusative if whither and de != "zu" else phrase.dative
         return f" {en}{phrase.object}", f" {german.prepositional(de, form[1:])}"
-    return pools.drawn(CHOOSER.rng, draw)
+    return pools.drawn(chooser.rng, draw)
 
 
 def agents() -> list[Pair]:
     """by the man, vom Mann; mostly left out."""
+    chooser = Chooser("agents")
+
     def draw(rng: Random) -> Pair:
         if rng.random() < 0.45:
             return "", ""
-        phrase = CHOOSER.person(0.1)
+        phrase = chooser.person(0.1)
         return f" by{phrase.object}", f" {german.prepositional('von', phrase.dative[1:])}"
-    return pools.drawn(CHOOSER.rng, draw)
+    return pools.drawn(chooser.rng, draw)

@@ -1,7 +1,8 @@
 """Noun phrases in both languages, ready for every place in a sentence.
 
-A `Phrase` holds its cases as strings that open with a space. Pools of phrases are drawn once, when
-the grammar is loaded, always from the same seed: the language is the same for every corpus.
+A `Phrase` holds its cases as strings that open with a space. A pool of phrases is drawn once, when it
+is first asked for, from a seed that names the pool: the language is the same for every corpus and in
+every process, whatever was drawn before.
 """
 from functools import cache
 from random import Random
@@ -162,7 +163,7 @@ NUMBER_POOL = pools.pool(NUMBERS, NUMBER_WEIGHTS)
 class Chooser:
     """Draws phrases by weight; used while pools are filled, not while sentences are made."""
 
-    def __init__(self, seed: int) -> None:
+    def __init__(self, seed: str) -> None:
         self.rng = Random(seed)
 
     def one(self, pool: list[Item]) -> Item:

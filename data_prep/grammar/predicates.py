@@ -10,7 +10,7 @@ from typing import Any, NamedTuple
 
 from data_prep.grammar import english, german, lexicon, pools
 from data_prep.grammar import verbs as tables
-from data_prep.grammar.arguments import CHOOSER, Pair, agents, governed, phrases, places
+from data_prep.grammar.arguments import Pair, agents, governed, phrases, places
 from data_prep.grammar.noun_phrases import HIM
 
 
@@ -224,5 +224,5 @@ def comparing(kind: str, groups: tuple[str, ...]) -> list[Predicate]:
         return f" {adjective.comparative} than{other.object}", f" {adjective.german_comparative} als{other.nominative}"
 
     be = predicates("linking", tables.LINKING)[0]
-    be.objects = pools.drawn(CHOOSER.rng, draw)
+    be.objects = pools.drawn(Random(f"comparing {kind} {' '.join(groups)}"), draw)
     return [be]

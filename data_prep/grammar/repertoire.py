@@ -4,7 +4,7 @@ from random import Random
 
 from data_prep.grammar import german, lexicon, pools, words
 from data_prep.grammar import predicates as p
-from data_prep.grammar.arguments import CHOOSER, Pair, phrases, places
+from data_prep.grammar.arguments import Pair, phrases, places
 from data_prep.grammar.noun_phrases import Article, Phrase, nominal
 from data_prep.grammar.predicates import Predicate, Tense
 
@@ -94,7 +94,7 @@ def adjuncts(manners: list[Pair], manner: float, place: float, both: float = 0.0
             return place_pair
         return (how[0] + place_pair[0], how[1] + place_pair[1]) if share < manner + place + both else ("", "")
 
-    return pools.drawn(CHOOSER.rng, draw)
+    return pools.drawn(Random(f"adjuncts {len(manners)} {manner} {place} {both}"), draw)
 
 
 FULL_ADJUNCTS = adjuncts(MANNERS[:GENERAL_MANNERS], 0.28, 0.32, 0.10)
@@ -166,7 +166,7 @@ def subjects(pronouns: float, persons: float, animals: float) -> list[Phrase]:
         return rng.choice(person_pool if share < persons else
                           animal_pool if share < persons + animals else thing_pool)
 
-    return pools.drawn(CHOOSER.rng, draw)
+    return pools.drawn(Random(f"subjects {pronouns} {persons} {animals}"), draw)
 
 
 ANIMATE = frozenset(("person", "animal"))

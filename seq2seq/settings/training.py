@@ -107,6 +107,8 @@ class TrainingSettings:
     threads: int | None = None         # CPU threads; null: torch's choice
     deterministic: bool = False        # on CUDA: only deterministic kernels (slower); the CPU is always
     valid_sentences: int | None = None  # translate only the first so many validation sentences for BLEU
+    max_loss_factor: float | None = 2.0  # of ln V; a loss above it, ten updates in a row, ends the run; null: none does
+    probe: bool = False                # only measure memory and time of the largest batches; writes nothing
 
     def __post_init__(self) -> None:
         for field in ("batch_pieces", "accumulate", "max_pieces", "max_updates", "max_epochs", "validate_every",
@@ -118,6 +120,7 @@ class TrainingSettings:
         check(self, "label_smoothing", at_least=0, below=1)
         check(self, "scheduled_sampling", at_least=0, at_most=1)
         check(self, "ema_decay", above=0, below=1)
+        check(self, "max_loss_factor", above=1)
         if self.max_updates is None and self.max_epochs is None and self.max_minutes is None:
             raise SettingError("max_updates, max_epochs and max_minutes are all null: no run would end. Set one.")
 
