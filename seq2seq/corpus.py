@@ -71,7 +71,7 @@ class PackedCorpus:
 
     def tokenizers(self) -> tuple[Tokenizer, Tokenizer]:
         """The source and the target tokenizer; the same object when the vocabulary is joint."""
-        if (self.folder / JOINT).is_file():
+        if JOINT in self.manifest.get("files", ()) or (self.folder / JOINT).is_file():
             joint = self._tokenizer(JOINT)
             return joint, joint
         source, target = map(self._tokenizer, SEPARATE)
