@@ -40,12 +40,13 @@ def fork(settings: TrainSettings, corpus: PackedCorpus, model: nn.Module,
     parent = Path(settings.fork)
     if parent.resolve() == Path(settings.run).resolve():
         raise SettingError(f"fork={parent} is the folder of this run itself. Give the new run another: run=FOLDER.")
-    if not (parent / run_folder.SETTINGS).is_file():
-        raise BundleError(f"fork={parent} is no run folder (no {run_folder.SETTINGS}). Give the folder of a run.")
+    for name in (run_folder.SETTINGS, run_folder.ABOUT):
+        if not (parent / name).is_file():
+            raise BundleError(f"fork={parent} is no run folder (no {name}). Give the folder of a run.")
     old, about = run_folder.recorded(parent), run_folder.read_about(parent)
     content = load_checkpoint(parent / run_folder.CHECKPOINTS)
     if content is None:
-        raise BundleError(f"fork={parent} has no checkpoint to begin from. Give the folder of a run, not of a bundle.")
+        raise BundleError(f"fork={parent} has no checkpoint to begin from. Give a run that has its checkpoints/.")
     same_corpus = about.get("corpus_hash") == corpus.hash
     if not same_corpus and about.get("tokenizers") != run_folder.hashes(corpus):
         raise SettingError(f"fork={parent} was trained with another tokenizer than that of {corpus.folder}: its "

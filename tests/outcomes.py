@@ -41,11 +41,13 @@ def prepare_small(raw: Path, corpus: Path, kind: str = "bpe", vocabulary: int = 
 
 
 def run_settings(corpus: Path, run: Path, fork: Path | None = None, /, optimizer: Any = (), model: Any = (),
-                 search: Any = (), seed: int = 1, **training: Any) -> TrainSettings:
+                 search: Any = (), network: Any = (), seed: int = 1, **training: Any) -> TrainSettings:
     """A network of a few hundred weights, 14 updates with a validation after every sixth."""
     return read_settings(TrainSettings, {
         "corpus": str(corpus), "run": str(run), "fork": None if fork is None else str(fork), "seed": seed,
-        "model": {"embedding": 8, "hidden": 8, **dict(model)}, "search": {"kind": "greedy", **dict(search)},
+        **dict(network),
+        "model": {"embedding": 8, "hidden": 8, **dict(model)},
+        "search": {"kind": "greedy", "max_length": 12, **dict(search)},
         "optimizer": {"learning_rate": 0.01, "warmup_updates": 5, **dict(optimizer)},
         "training": {"batch_pieces": 150, "max_epochs": None, "max_updates": 14, "validate_every": 6, "log_every": 4,
                      "threads": 1, "device": "cpu", "precision": "fp32", **training}})

@@ -40,13 +40,19 @@ class Work:
         assert ended.code == 0, ended.line
         self.operations, self.wanted = ended.operations, self.outcome(self.place)
 
-    def survives(self, fault: Fault) -> str:
-        """Raises AssertionError unless the fault is survived. Returns how the disturbed command ended."""
+    def survives(self, *faults: Fault) -> str:
+        """Raises AssertionError unless the faults, one after the other, are survived.
+
+        Returns how the command ended that met the last one.
+        """
         self._begin()
-        ended = in_child(partial(self.do, self.place), self.place, fault)
-        told = f"{self.name}, {fault}, {self._operation(fault)}: {ended.line}"
-        assert ended.code == -9 if fault.how in (KILL, POWER) else ended.code in (0, 2), told
-        self.whole(self.place)
+        told = self.name
+        for fault in faults:
+            ended = in_child(partial(self.do, self.place), self.place, fault)
+            told += f", {fault}, {self._operation(fault)}: {ended.line}"
+            missed = len(faults) > 1 and ended.code == 0  # what goes on does less than what begins
+            assert missed or (ended.code == -9 if fault.how in (KILL, POWER) else ended.code in (0, 2)), told
+            self.whole(self.place)
         again = in_child(partial(self.do, self.place), self.place)
         assert again.code == 0, f"{told}; then: {again.line}"
         assert self.outcome(self.place) == self.wanted, told
