@@ -167,6 +167,6 @@ def _belongs(line: bytes, reached: dict[str, Any]) -> bool:
         return False
     try:
         entry = json.loads(line)
-        return entry["update"] <= reached[entry["kind"]]
+        return entry["update"] <= reached["valid" if entry["kind"] == "valid" else "train"]
     except (ValueError, KeyError, TypeError):
         return False

@@ -115,7 +115,8 @@ def compare(folder: Path, settings: TrainSettings, corpus: PackedCorpus) -> None
                            f"ones to continue it, or run=FOLDER fork={folder} to begin another run from where it "
                            "stands.")
     about = read_about(folder)
-    if settings.fork is not None and settings.fork != (_origin(folder) or {}).get("run"):
+    origin = (_origin(folder) or {}).get("run", "")
+    if settings.fork is not None and Path(settings.fork) != Path(origin):
         raise SettingError(f"fork={settings.fork}: {folder} is under way already. Leave fork= out to continue it, or "
                            "choose another run=FOLDER.")
     if about.get("format_version") != FORMAT_VERSION:

@@ -54,12 +54,16 @@ def run_settings(corpus: Path, run: Path, fork: Path | None = None, /, optimizer
 
 
 def outcome(run: Path) -> dict[str, Any]:
-    """Everything that a run leaves for a reader, but what a clock decides."""
+    """Everything that a run leaves for a reader, but what a clock decides.
+
+    Of the checkpoints the newest: after a loss of power an old one that was removed may be there again.
+    """
     found = read_metrics(run)
     held = {name: _bundle(run / name) for name in ("best", "last")}
     return {"checkpoint": exact(load_checkpoint(run / "checkpoints")), "metrics": exact([*found.train, *found.valid]),
             "files": sorted(str(path.relative_to(run)) for path in run.rglob("*")
-                            if path.is_file() and path.parent.name != "tensorboard"), **held}
+                            if path.is_file() and path.parent.name != "tensorboard"
+                            and not (path.parent.parent.name == "checkpoints" and path.parent.name.isdecimal())), **held}
 
 
 def exact(value: Any) -> Any:

@@ -210,7 +210,9 @@ def test_a_fork_begins_where_the_other_run_stands_and_says_so(corpus, parent, tm
     assert (state["state"]["updates"], state["state"]["best_updates"]) == (8, 8)
     assert load_bundle(run).info["updates"] == 8
     train(run_settings(corpus, run, max_updates=9, **wish))  # fork= may be left out, or stay
-    train(run_settings(corpus, run, parent, max_updates=10, **wish))
+    again = run_settings(corpus, run, max_updates=10, **wish)
+    again.fork = f"{parent}/"
+    train(again)
     assert json.loads((run / "run.json").read_text())["forked_from"] == origin
     assert outcome(parent) == before
 
