@@ -59,11 +59,10 @@ def outcome(run: Path) -> dict[str, Any]:
     Of the checkpoints the newest: after a loss of power an old one that was removed may be there again.
     """
     found = read_metrics(run)
-    held = {name: _bundle(run / name) for name in ("best", "last")}
+    left = [path.relative_to(run) for path in run.rglob("*")
+            if path.is_file() and path.parent.name != "tensorboard" and not path.parent.name.isdecimal()]
     return {"checkpoint": exact(load_checkpoint(run / "checkpoints")), "metrics": exact([*found.train, *found.valid]),
-            "files": sorted(str(path.relative_to(run)) for path in run.rglob("*")
-                            if path.is_file() and path.parent.name != "tensorboard"
-                            and not (path.parent.parent.name == "checkpoints" and path.parent.name.isdecimal())), **held}
+            "files": sorted(map(str, left)), **{name: _bundle(run / name) for name in ("best", "last")}}
 
 
 def exact(value: Any) -> Any:
