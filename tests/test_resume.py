@@ -3,15 +3,14 @@
 from __future__ import annotations
 
 import json
-import os
 import random
 import shutil
 import signal
 from pathlib import Path
 
 import pytest
-from faults import Ended, in_child
 from outcomes import make_raw, outcome, prepare_small, run_settings
+from stopping import VARIANTS, interrupted_at_random, stopped
 
 from seq2seq import training
 from seq2seq.batches import Position, TrainingBatches
@@ -19,21 +18,8 @@ from seq2seq.bundle import load_bundle
 from seq2seq.checkpoint import load_checkpoint
 from seq2seq.corpus import PackedCorpus, Split
 from seq2seq.errors import UserError
-from seq2seq.settings.training import TrainSettings
 from seq2seq.training import Run, train
 from seq2seq.validation import Validator
-
-ALL_AT_ONCE = {
-    "subword_sampling": {"source": 0.3, "target": 0.3}, "accumulate": 2, "averaging": "ema", "ema_decay": 0.9,
-    "precision": "bf16", "scheduled_sampling": 0.3, "max_updates": 20, "validate_every": 3, "patience": 3,
-    "optimizer": {"schedule": "plateau", "plateau_patience": 0}, "model": {"dropout": {"word": 0.1}},
-}
-VARIANTS = {
-    "bpe": ALL_AT_ONCE,
-    "unigram": {**ALL_AT_ONCE, "averaging": "last", "average_last": 2, "optimizer": {"schedule": "cosine"}},
-    "epochs": {"max_updates": None, "max_epochs": 3, "validate_every": None, "checkpoint_minutes": 1e-6, "seed": 3,
-               "best_by": "perplexity", "clip_norm": None},
-}
 
 
 @pytest.fixture(scope="module")
@@ -48,35 +34,6 @@ def corpus(corpora):
     return corpora["bpe"]
 
 
-def stopped(settings: TrainSettings, update: int, how: int) -> Ended:
-    """Trains in a process of its own that gets the signal at the beginning of an update."""
-    real = Run.update
-
-    def work() -> None:
-        def stopping(self, batch):
-            if self.state.updates + 1 == update:
-                os.kill(os.getpid(), how)
-            real(self, batch)
-
-        Run.update = stopping
-        train(settings)
-
-    return in_child(work, Path(settings.run))
-
-
-def interrupted_at_random(settings: TrainSettings, draw: random.Random, times: int, last: int) -> int:
-    """Stops a run `times` times by any signal at random updates, then lets it end. Returns how often it was stopped."""
-    done = 0
-    for _ in range(times):
-        how = draw.choice([signal.SIGKILL, signal.SIGKILL, signal.SIGINT, signal.SIGTERM])
-        ended = stopped(settings, draw.randint(1, last), how)
-        assert ended.code in (0, -9), ended.line
-        done += ended.code == -9 or how != signal.SIGKILL
-    ended = stopped(settings, 0, signal.SIGKILL)
-    assert ended.code == 0, ended.line
-    return done
-
-
 @pytest.mark.parametrize("variant", VARIANTS)
 def test_a_run_that_is_stopped_at_random_updates_ends_as_the_whole_one(corpora, tmp_path, variant):
     corpus, wanted = corpora["unigram" if variant == "unigram" else "bpe"], VARIANTS[variant]
@@ -84,7 +41,7 @@ def test_a_run_that_is_stopped_at_random_updates_ends_as_the_whole_one(corpora, 
     whole = outcome(tmp_path / "run")
     updates = load_checkpoint(tmp_path / "run" / "checkpoints")["state"]["updates"]
     shutil.rmtree(tmp_path / "run")
-    interrupted_at_random(run_settings(corpus, tmp_path / "run", **wanted), random.Random(variant), 3, updates)
+    assert interrupted_at_random(run_settings(corpus, tmp_path / "run", **wanted), random.Random(variant), 3, updates)
     assert outcome(tmp_path / "run") == whole
 
 

@@ -7,10 +7,10 @@ import random
 import time
 
 import pytest
+from damage import flipped_bits_are_found
 from faults import KILL, LIMIT, POWER, Fault
 from outcomes import make_raw, prepare_small
 from survival import Work, preparation, training
-from test_faults import flipped_bits_are_found
 
 from seq2seq import folders
 

@@ -13,8 +13,8 @@ from pathlib import Path
 import pytest
 from faults import KILL, POWER, Fault
 from outcomes import make_raw, outcome, prepare_small, run_settings
+from stopping import ALL_AT_ONCE, VARIANTS, interrupted_at_random
 from survival import training
-from test_resume import ALL_AT_ONCE, VARIANTS, interrupted_at_random
 
 from seq2seq.checkpoint import load_checkpoint
 from seq2seq.training import train
