@@ -15,12 +15,13 @@ from data_prep.cleaning import Tally
 from data_prep.passes import Encoded
 from data_prep.sources.base import Source
 from seq2seq.corpus import FORMAT_VERSION, MANIFEST
+from seq2seq.corpus_files import checksum
 from seq2seq.errors import CorpusError
 from seq2seq.settings.prepare import PrepareSettings
 from seq2seq.settings.reading import differences, write_settings
 from seq2seq.tokenizer import Tokenizer
 
-STEPS = 1  # raised whenever the same input and settings would give another corpus than before
+STEPS = 2  # raised whenever the same input and settings would give another corpus than before
 _ELSEWHERE = ("corpus", "num_proc")                 # settings that change no byte
 _PATHS = ("train", "valid", "test", "raw_dir", "path")  # of the input: its fingerprint stands for it
 
@@ -55,9 +56,9 @@ def existing(folder: Path) -> dict[str, Any] | None:
 
 def changes(folder: Path, old: dict[str, Any], new_origin: dict[str, Any]) -> list[str]:
     """What differs between the corpus in `folder` and the one to be made; empty: nothing."""
-    if old.get("format_version") != FORMAT_VERSION or "files" not in old or "origin" not in old:
+    if old.get("format_version") != FORMAT_VERSION or not {"files", "checksums", "origin"} <= old.keys():
         return ["the corpus format"]
-    if files(folder) != old["files"]:
+    if files(folder) != old["files"] or checksums(folder) != old["checksums"]:
         return ["its files"]
     changed: dict[str, None] = {}
     for key, _, _ in differences(old["origin"], new_origin):
@@ -94,8 +95,9 @@ def describe(languages: tuple[str, str], packed: dict[str, list[Encoded]], token
 
 
 def write(folder: Path, manifest: dict[str, Any]) -> None:
-    """Writes it as the last file, with the sizes of the others."""
-    text = json.dumps(manifest | {"files": files(folder)}, ensure_ascii=False, indent=1, sort_keys=True)
+    """Writes it as the last file, with the sizes and checksums of the others."""
+    written = manifest | {"files": files(folder), "checksums": checksums(folder)}
+    text = json.dumps(written, ensure_ascii=False, indent=1, sort_keys=True)
     (folder / MANIFEST).write_text(text + "\n", encoding="utf-8", errors="surrogatepass")
 
 
@@ -103,6 +105,11 @@ def files(folder: Path) -> dict[str, int]:
     """Every file of the corpus but the manifest, with its bytes."""
     found = sorted(path for path in folder.rglob("*") if path.is_file() and path.name != MANIFEST)
     return {str(path.relative_to(folder)): path.stat().st_size for path in found}
+
+
+def checksums(folder: Path) -> dict[str, str]:
+    """The xxh3_128 of every file of the corpus but the manifest."""
+    return {name: checksum(folder / name) for name in files(folder)}
 
 
 def digest(*parts: str) -> str:

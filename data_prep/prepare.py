@@ -27,7 +27,7 @@ from data_prep.text import Text
 from data_prep.workers import Workers
 from seq2seq.corpus import JOINT, SEPARATE, SPLITS
 from seq2seq.errors import CorpusError
-from seq2seq.folders import whole_folder
+from seq2seq.folders import remove_leftovers, whole_folder, writing
 from seq2seq.settings.prepare import PrepareSettings
 from seq2seq.tokenizer import Tokenizer
 
@@ -41,6 +41,8 @@ def prepare(settings: PrepareSettings, workers: Workers | None = None) -> Path:
     `workers`: who does the jobs; None: processes of this machine.
     """
     folder = Path(settings.corpus)
+    with writing(folder):
+        remove_leftovers(folder.parent, folder.name)
     old = manifest.existing(folder)
     source = build_source(settings.data, settings.seed)
     origin = manifest.origin(source, settings)

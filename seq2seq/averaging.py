@@ -24,7 +24,7 @@ class WeightAverage:
         self.kind, self._decay, self._last = kind, decay, last
         self._parameters = dict(model.named_parameters())
         # ema: one set of weights; last: up to k, the oldest first
-        self._kept: list[dict[str, Tensor]] = [self._copy()] if kind is Averaging.EMA else []
+        self._kept = self._start()
 
     @torch.no_grad()
     def after_update(self, updates: int) -> None:
@@ -53,9 +53,16 @@ class WeightAverage:
     def state_dict(self) -> list[dict[str, Tensor]]:
         return self._kept
 
-    def load_state_dict(self, kept: list[dict[str, Tensor]]) -> None:
+    def load_state_dict(self, kept: list[dict[str, Tensor]] | None) -> None:
+        """None: of a run with another kind of average. This one starts from the weights as they are."""
+        if kept is None:
+            self._kept = self._start()
+            return
         own = self._parameters
         self._kept = [{name: saved[name].to(own[name].device, copy=True) for name in own} for saved in kept]
+
+    def _start(self) -> list[dict[str, Tensor]]:
+        return [self._copy()] if self.kind is Averaging.EMA else []
 
     @torch.no_grad()
     def _mean(self) -> dict[str, Tensor]:

@@ -154,13 +154,19 @@ class TrainingBatches:
         return max(1, -(-len(self.rows) // self._chunk_pairs))
 
     def chunk(self, epoch: int, chunk: int) -> list[Batch]:
-        """The batches of one chunk of one epoch, in training order."""
+        """The batches of one chunk of one epoch, in training order.
+
+        Raises CorpusError when the files of the corpus are not those any more that the run began with.
+        """
+        self._split.check_unchanged()  # before: a map of a file that was cut short would end the process
         rows = self._chunk_rows(epoch, chunk)
         source, target = self._segment(rows, epoch, chunk)
         generator = np.random.default_rng([self._seed, epoch, chunk, 1])
         lengths = [np.asarray([len(ids) + 1 for ids in side]) for side in (source, target)]
         plan = plan_batches(lengths[0], lengths[1], self._budget, generator)
-        return [make_batch([source[i] for i in part], [target[i] for i in part], rows[part]) for part in plan]
+        batches = [make_batch([source[i] for i in part], [target[i] for i in part], rows[part]) for part in plan]
+        self._split.check_unchanged()  # and after: these batches are copies, whole and of one version
+        return batches
 
     def largest(self) -> list[Batch]:
         """The longest pairs together, as many as the budget takes: by their target, and by their source side."""

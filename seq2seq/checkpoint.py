@@ -4,7 +4,7 @@
                         /state.sha256  its SHA-256
 
 A damaged one is passed over for the one before it, and this is said. Nothing but tensors and
-plain containers is ever unpickled (`weights_only=True`).
+plain containers is ever unpickled (`weights_only=True`), and nothing before its checksum fits.
 """
 
 from __future__ import annotations
@@ -19,7 +19,7 @@ from typing import Any
 
 import torch
 
-from seq2seq.errors import BundleError
+from seq2seq.errors import BundleError, UserError
 from seq2seq.folders import whole_folder
 
 FORMAT_VERSION = 1
@@ -39,21 +39,29 @@ def save_checkpoint(folder: Path, updates: int, content: dict[str, Any], keep: i
     with whole_folder(place_of(folder, updates)) as place:
         (place / _STATE).write_bytes(state)
         (place / _SUM).write_text(hashlib.sha256(state).hexdigest() + "\n", encoding="ascii")
-    for old in checkpoints(folder)[keep:]:
-        shutil.rmtree(old, ignore_errors=True)
+    places = checkpoints(folder)
+    # A run that had to take up an older one has left the newer, damaged ones behind: it is before them now.
+    ahead = [place for place in places if int(place.name) > updates]
+    for place in ahead + places[len(ahead) + keep:]:
+        shutil.rmtree(place, ignore_errors=True)
 
 
 def load_checkpoint(folder: Path) -> dict[str, Any] | None:
     """The newest undamaged checkpoint of `folder` (tensors on the CPU), None when there is none.
 
-    Raises BundleError when there are some but all are damaged: a run must not begin anew over its own remains.
+    Raises BundleError when there are some but all are damaged: a run must not begin anew over its own
+    remains. UserError when the newest may not be read: that is no damage.
     """
     places = checkpoints(folder)
     for place in places:
-        content = _read(place)
-        if content is not None:
-            return content
-        log.warning("checkpoint %s is damaged", place)
+        try:
+            content = _read(place)
+        except _Damaged as cause:
+            log.warning("checkpoint %s is damaged (%s) and passed over", place, cause)
+            continue
+        if place != places[0]:
+            log.warning("taking the checkpoint before it: %s", place)
+        return content
     if places:
         raise BundleError(f"all checkpoints in {folder} are damaged. Choose another run=FOLDER.")
     return None
@@ -68,19 +76,28 @@ def checkpoints(folder: Path) -> list[Path]:
     """The checkpoint folders, the newest first."""
     if not folder.is_dir():
         return []
-    return sorted((place for place in folder.iterdir() if place.name.isdigit()),
+    return sorted((place for place in folder.iterdir() if place.name.isdecimal()),
                   key=lambda place: int(place.name), reverse=True)
 
 
-def _read(place: Path) -> dict[str, Any] | None:
+class _Damaged(Exception):
+    """The message is the cause."""
+
+
+def _read(place: Path) -> dict[str, Any]:
     try:
-        state = (place / _STATE).read_bytes()
-        if hashlib.sha256(state).hexdigest() != (place / _SUM).read_text(encoding="ascii").strip():
-            return None
-    except (OSError, UnicodeDecodeError):
-        return None
+        state, written = (place / _STATE).read_bytes(), (place / _SUM).read_bytes()
+    except PermissionError as error:
+        raise UserError(f"{error.filename} cannot be read: {error.strerror}. Change its permissions.") from None
+    except OSError as error:
+        raise _Damaged(f"{Path(str(error.filename)).name}: {error.strerror}") from None
+    if hashlib.sha256(state).hexdigest().encode() + b"\n" != written:
+        raise _Damaged(f"the SHA-256 of {_STATE} is not the one in {_SUM}")
     try:
         content = torch.load(io.BytesIO(state), map_location="cpu", weights_only=True)
-        return content if content["format_version"] == FORMAT_VERSION else None
+        version = content["format_version"]
     except (pickle.UnpicklingError, RuntimeError, LookupError, TypeError, ValueError, EOFError):
-        return None  # written by someone else, or it holds more than tensors and plain containers
+        raise _Damaged(f"{_STATE} holds something else than tensors and plain containers") from None
+    if version != FORMAT_VERSION:
+        raise _Damaged(f"it has format {version}, not {FORMAT_VERSION}")
+    return content

@@ -18,6 +18,7 @@ from pathlib import Path
 from typing import Any, NoReturn, TypeVar
 
 from seq2seq.errors import UserError
+from seq2seq.folders import told
 from seq2seq.settings.reading import read_settings
 
 T = TypeVar("T")
@@ -45,7 +46,7 @@ def command(config_name: str, kind: type[T]) -> Callable[[Callable[[T], None]], 
             except Exception as error:
                 from seq2seq.complaints import one_line
 
-                line = one_line(error, CONFIGURATION, config_name)
+                line = told(error) if isinstance(error, OSError) else one_line(error, CONFIGURATION, config_name)
                 if line is None:
                     raise
                 _fail(line)

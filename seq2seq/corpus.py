@@ -1,6 +1,6 @@
 """The packed corpus: a folder that data_prep writes once and training maps into memory.
 
-    manifest.json                    format version, languages, counts, hashes, cleaning report
+    manifest.json                    format version, languages, counts, checksums, cleaning report
     tokenizer.model                  one SentencePiece model for both sides, or
     tokenizer.source.model, tokenizer.target.model      one for each
     train/ valid/ test/              Arrow folders written by `datasets`
@@ -17,6 +17,7 @@ from typing import Any
 
 import numpy as np
 
+from seq2seq.corpus_files import CorpusFiles
 from seq2seq.errors import CorpusError
 from seq2seq.tokenizer import Tokenizer
 
@@ -34,6 +35,7 @@ class PackedCorpus:
         self.folder = folder
         self.manifest = manifest
         self.languages: tuple[str, str] = tuple(manifest["languages"])  # type: ignore[assignment]
+        self._files = CorpusFiles(folder, manifest)
 
     @classmethod
     def open(cls, folder: str | Path) -> PackedCorpus:
@@ -50,6 +52,9 @@ class PackedCorpus:
             version = manifest["format_version"]
             if version == FORMAT_VERSION:
                 _ = manifest["languages"], manifest["hash"]  # what every reader needs
+                _ = dict(manifest.get("files", {})), dict(manifest.get("checksums", {}))
+        except OSError as error:
+            raise CorpusError(f"{path} cannot be read: {error.strerror}. Check its permissions and the disk.") from None
         except (ValueError, KeyError, TypeError):
             raise CorpusError(f"{path} is damaged. Prepare the corpus again with python -m data_prep.") from None
         if version != FORMAT_VERSION:
@@ -66,26 +71,33 @@ class PackedCorpus:
 
     def tokenizers(self) -> tuple[Tokenizer, Tokenizer]:
         """The source and the target tokenizer; the same object when the vocabulary is joint."""
-        if (self.folder / JOINT).is_file():
-            joint = Tokenizer.load(self.folder / JOINT)
+        if JOINT in self.manifest.get("files", ()) or (self.folder / JOINT).is_file():
+            joint = self._tokenizer(JOINT)
             return joint, joint
-        source, target = (Tokenizer.load(self.folder / name) for name in SEPARATE)
+        source, target = map(self._tokenizer, SEPARATE)
         return source, target
 
+    def _tokenizer(self, name: str) -> Tokenizer:
+        self._files.take(name)
+        return Tokenizer.load(self.folder / name)
+
     def split(self, name: str) -> Split:
+        """Raises CorpusError when it is not there, or not as it was written."""
         folder = self.folder / name
         if not folder.is_dir():
             there = [split for split in SPLITS if (self.folder / split).is_dir()]
             raise CorpusError(f"{self.folder} has no split {name!r}; it has: {', '.join(there)}.")
-        return Split(folder)
+        self._files.take(name)
+        return Split(folder, self._files)
 
 
 class Split:
     """One split, memory-mapped: nothing is copied before it is asked for."""
 
-    def __init__(self, folder: Path) -> None:
+    def __init__(self, folder: Path, files: CorpusFiles) -> None:
         import datasets  # slow to import: only training and evaluation of a split need it
 
+        self.check_unchanged = files.check
         try:
             self._data = datasets.load_from_disk(str(folder)).with_format("arrow")
             table = self._data.data.table

@@ -4,7 +4,8 @@
         (folder / "manifest.json").write_text(...)
     # data/m30k is there now, every byte of it on the disk; after an error it is as it was
 
-A process that is killed leaves at most a `.part` folder behind, which the next writer removes.
+A process that is killed leaves at most a `.part` behind, which the next writer removes. No name is
+given back before the disk has it: after a loss of power there is the old or the new, never a half.
 """
 
 from __future__ import annotations
@@ -29,8 +30,10 @@ _CURES = {
     errno.ENOTDIR: "a part of the path is a file; choose another folder",
     errno.EEXIST: "a file of that name is in the way; choose another folder",
     errno.EIO: "the disk reports an error; choose a folder on another disk",
+    errno.EFBIG: "no file may become so large here; raise the limit (ulimit -f), or choose another disk",
     errno.ENAMETOOLONG: "the name is too long; choose a shorter one",
 }
+_PART, _OLD = "part", "old"
 
 
 @contextlib.contextmanager
@@ -41,10 +44,10 @@ def whole_folder(path: Path) -> Iterator[Path]:
     (one line: path, cause, cure) when there is no space, no permission, or the disk fails.
     """
     path = Path(path)
-    part = path.parent / f".{path.name}.{os.getpid()}.part"
+    part = _beside(path, _PART)
     with writing(path):
-        path.parent.mkdir(parents=True, exist_ok=True)
-        _remove_leftovers(path)
+        make_folder(path.parent)
+        remove_leftovers(path.parent, path.name)
         part.mkdir()
         try:
             yield part
@@ -57,17 +60,27 @@ def whole_folder(path: Path) -> Iterator[Path]:
 def whole_file(path: Path, content: bytes) -> None:
     """Replaces `path` by `content` in one step. Raises UserError as `whole_folder` does."""
     path = Path(path)
-    part = path.parent / f".{path.name}.{os.getpid()}.part"
+    part = _beside(path, _PART)
     with writing(path):
+        remove_leftovers(path.parent, path.name)
         try:
             with open(part, "wb") as file:
                 file.write(content)
                 file.flush()
                 os.fsync(file.fileno())
             os.replace(part, path)
-            _flush_entry(path.parent)
+            flush_entry(path.parent)
         finally:
-            part.unlink(missing_ok=True)
+            with contextlib.suppress(OSError):  # the first error is the one to tell
+                part.unlink(missing_ok=True)
+
+
+def make_folder(path: Path) -> None:
+    """Makes the folder and its parents, and hands the name of each that was not there to the disk."""
+    missing = [place for place in (path, *path.parents) if not place.exists()]
+    path.mkdir(parents=True, exist_ok=True)
+    for made in missing:
+        flush_entry(made.parent)
 
 
 @contextlib.contextmanager
@@ -81,12 +94,50 @@ def writing(path: Path) -> Iterator[None]:
         raise UserError(f"{path} cannot be written: {_CURES[error.errno]}.") from error
 
 
+def told(error: OSError) -> str | None:
+    """One line about an error of disk or permissions at a known path; None for an error of another kind."""
+    if error.errno not in _CURES or not isinstance(error.filename, (str, os.PathLike)):
+        return None
+    return f"{os.fspath(error.filename)} cannot be used: {error.strerror}. Check its permissions and the disk."
+
+
 def flush(folder: Path) -> None:
     """Hands every file and folder below `folder` to the disk (fsync), itself last."""
     for place, _, files in os.walk(folder, topdown=False):
         for name in files:
-            _flush_entry(Path(place) / name)
-        _flush_entry(Path(place))
+            flush_entry(Path(place) / name)
+        flush_entry(Path(place))
+
+
+def flush_entry(path: Path) -> None:
+    """Hands one file's content, or one folder's names, to the disk (fsync)."""
+    descriptor = os.open(path, os.O_RDONLY)
+    try:
+        os.fsync(descriptor)
+    finally:
+        os.close(descriptor)
+
+
+def remove_leftovers(folder: Path, name: str | None = None) -> None:
+    """Removes what killed writers of `folder/name`, or of anything in `folder`, left.
+
+    The parts of living processes stay.
+    """
+    pattern = "*" if name is None else glob.escape(name)
+    for left in [*folder.glob(f".{pattern}.*.{_PART}"), *folder.glob(f".{pattern}.*.{_OLD}")]:
+        written, owner, kind = left.name[1:].rsplit(".", 2)
+        if not owner.isdecimal() or (int(owner) != os.getpid() and _alive(int(owner))):
+            continue
+        if kind == _OLD and not (folder / written).exists():
+            os.rename(left, folder / written)  # killed between the two steps of `_swap`
+        elif left.is_dir():
+            shutil.rmtree(left, ignore_errors=True)
+        else:
+            left.unlink(missing_ok=True)
+
+
+def _beside(path: Path, kind: str) -> Path:
+    return path.parent / f".{path.name}.{os.getpid()}.{kind}"
 
 
 def _concerns(error: OSError, path: Path) -> bool:
@@ -97,14 +148,6 @@ def _concerns(error: OSError, path: Path) -> bool:
     return there.is_relative_to(here) or here.is_relative_to(there)
 
 
-def _flush_entry(path: Path) -> None:
-    descriptor = os.open(path, os.O_RDONLY)
-    try:
-        os.fsync(descriptor)
-    finally:
-        os.close(descriptor)
-
-
 def _swap(part: Path, path: Path) -> None:
     """`part` becomes `path`. On Linux in one step, so that no kill can fall between two."""
     if not path.exists() or (path.is_dir() and not any(path.iterdir())):
@@ -113,11 +156,15 @@ def _swap(part: Path, path: Path) -> None:
         raise FileExistsError(errno.EEXIST, os.strerror(errno.EEXIST), str(path))
     elif not _exchange(part, path):
         # Elsewhere it takes two steps; a kill between them leaves the old folder as `.old`.
-        old = path.parent / f".{path.name}.{os.getpid()}.old"
+        old = _beside(path, _OLD)
         os.rename(path, old)
-        os.rename(part, path)
+        try:
+            os.rename(part, path)
+        except OSError:
+            os.rename(old, path)
+            raise
         shutil.rmtree(old, ignore_errors=True)
-    _flush_entry(path.parent)
+    flush_entry(path.parent)
 
 
 def _exchange(first: Path, second: Path) -> bool:
@@ -129,14 +176,6 @@ def _exchange(first: Path, second: Path) -> bool:
         return False
     one, two = os.fsencode(first), os.fsencode(second)
     return rename(at_working_directory, one, at_working_directory, two, exchange) == 0
-
-
-def _remove_leftovers(path: Path) -> None:
-    """Removes what killed writers of `path` left; the parts of living processes stay."""
-    for left in path.parent.glob(f".{glob.escape(path.name)}.*.part"):
-        owner = left.name.removesuffix(".part").rpartition(".")[2]
-        if owner.isdigit() and (int(owner) == os.getpid() or not _alive(int(owner))):
-            shutil.rmtree(left, ignore_errors=True)
 
 
 def _alive(process: int) -> bool:

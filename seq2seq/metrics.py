@@ -7,9 +7,12 @@ the negative log-likelihood per target piece in nats, `perplexity` its exponenti
 
 from __future__ import annotations
 
+import contextlib
 import json
 import math
 import os
+import threading
+from collections.abc import Iterator
 from pathlib import Path
 from typing import Any, NamedTuple
 
@@ -17,7 +20,8 @@ import torch
 from torch import Tensor
 
 from seq2seq.batches import Batch
-from seq2seq.folders import whole_file, writing
+from seq2seq.errors import UserError
+from seq2seq.folders import flush_entry, whole_file, writing
 
 FILE = "metrics.jsonl"
 
@@ -77,24 +81,18 @@ class Meter:
 class MetricsWriter:
     """Appends to metrics.jsonl and TensorBoard's events below `folder`."""
 
-    def __init__(self, folder: Path, updates: int) -> None:
-        """Lines beyond `updates`, the place where the run takes up, are removed."""
-        self._path = folder / FILE
-        self._cut(updates)
-        with writing(self._path):
-            self._file = open(self._path, "a", encoding="utf-8")  # noqa: SIM115  closed by __exit__
-        from torch.utils.tensorboard import SummaryWriter  # takes a second: only training needs it
-
-        self._events = SummaryWriter(str(folder / "tensorboard"), purge_step=updates + 1, flush_secs=30)
+    def __init__(self, folder: Path, updates: int, validated: int) -> None:
+        """The run takes up after `updates`; `validated` is its last validation. Lines beyond them are removed."""
+        self._path, self._updates, self._validated = folder / FILE, updates, validated
 
     def write(self, kind: str, update: int, figures: dict[str, Any]) -> None:
         line = json.dumps({"kind": kind, "update": update, **figures}, ensure_ascii=False)
         with writing(self._path):
             self._file.write(line + "\n")
             self._file.flush()
-        for name, value in figures.items():
-            if isinstance(value, (int, float)):
-                self._events.add_scalar(f"{kind}/{name}", value, update)
+            for name, value in figures.items():
+                if isinstance(value, (int, float)):
+                    self._events.add_scalar(f"{kind}/{name}", value, update)
 
     def flush(self) -> None:
         """Hands all lines to the disk: a checkpoint must not be ahead of them."""
@@ -104,19 +102,44 @@ class MetricsWriter:
             self._events.flush()
 
     def __enter__(self) -> MetricsWriter:
+        from torch.utils.tensorboard import SummaryWriter  # takes a second: only training needs it
+
+        self._cut()
+        with contextlib.ExitStack() as stack, writing(self._path):
+            stack.enter_context(_quiet_threads())
+            self._file = stack.enter_context(open(self._path, "a", encoding="utf-8"))
+            flush_entry(self._path.parent)
+            self._events = stack.enter_context(SummaryWriter(
+                str(self._path.parent / "tensorboard"), purge_step=self._updates + 1, flush_secs=30))
+            self._open = stack.pop_all()
         return self
 
-    def __exit__(self, *_: object) -> None:
-        self._file.close()
-        self._events.close()
+    def __exit__(self, kind: type[BaseException] | None, *_: object) -> None:
+        try:
+            with writing(self._path):
+                self._open.close()  # tries once more to write what a full disk did not take
+        except UserError:
+            if kind is None:  # else the error that ended the run is the one to tell
+                raise
 
-    def _cut(self, updates: int) -> None:
+    def _cut(self) -> None:
         if not self._path.is_file():
             return
         lines = self._path.read_bytes().splitlines(keepends=True)
-        kept = [line for line in lines if _belongs(line, updates)]
+        kept = [line for line in lines if _belongs(line, {"train": self._updates, "valid": self._validated})]
         if len(kept) != len(lines):
             whole_file(self._path, b"".join(kept))
+
+
+@contextlib.contextmanager
+def _quiet_threads() -> Iterator[None]:
+    """TensorBoard writes in a thread of its own and raises in ours what failed there: once is enough."""
+    shown = threading.excepthook
+    threading.excepthook = lambda failed: None if isinstance(failed.exc_value, OSError) else shown(failed)
+    try:
+        yield
+    finally:
+        threading.excepthook = shown
 
 
 def perplexity(loss: float) -> float:
@@ -134,15 +157,16 @@ class Figures(NamedTuple):
 def read_metrics(folder: Path) -> Figures:
     """The lines of a run folder's metrics.jsonl by kind; a half-written last line is left out."""
     lines = (folder / FILE).read_bytes().splitlines(keepends=True) if (folder / FILE).is_file() else []
-    entries = [json.loads(line) for line in lines if _belongs(line, math.inf)]
+    entries = [json.loads(line) for line in lines if _belongs(line, {"train": math.inf, "valid": math.inf})]
     return Figures(*([entry for entry in entries if entry["kind"] == kind] for kind in ("train", "valid")))
 
 
-def _belongs(line: bytes, updates: float) -> bool:
+def _belongs(line: bytes, reached: dict[str, Any]) -> bool:
     # The last line of a killed process may be half a line.
     if not line.endswith(b"\n"):
         return False
     try:
-        return json.loads(line)["update"] <= updates
+        entry = json.loads(line)
+        return entry["update"] <= reached["valid" if entry["kind"] == "valid" else "train"]
     except (ValueError, KeyError, TypeError):
         return False

@@ -1,7 +1,7 @@
 """The folder of a training run, and whether a command may continue it.
 
     settings.yaml    resolved settings                 metrics.jsonl, tensorboard/   figures
-    run.json         corpus hash, format version       checkpoints/                  for resuming
+    run.json         corpus hash, origin, format       checkpoints/                  for resuming
     best/  last/     model bundles                     lock                          one run at a time
 """
 
@@ -10,15 +10,17 @@ from __future__ import annotations
 import contextlib
 import fcntl
 import json
+import logging
 from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
 
 import yaml
 
+from seq2seq.checkpoint import checkpoints
 from seq2seq.corpus import PackedCorpus
 from seq2seq.errors import BundleError, SettingError, UserError
-from seq2seq.folders import whole_file, writing
+from seq2seq.folders import make_folder, remove_leftovers, whole_file, writing
 from seq2seq.settings.reading import differences, read_settings, write_settings
 from seq2seq.settings.training import Precision, TrainSettings
 
@@ -27,20 +29,23 @@ SETTINGS, ABOUT = "settings.yaml", "run.json"
 CHECKPOINTS, BEST, LAST = "checkpoints", "best", "last"
 
 _CURE = "Choose another run=FOLDER."
+log = logging.getLogger("seq2seq")
 
-# What may change when a run goes on: how long, where and how often something is said.
+# What may change when a run goes on: how long, where and how often something is said. `fork` has its own check.
 MAY_DIFFER = frozenset({
-    "corpus", "run", "training.max_updates", "training.max_epochs", "training.max_minutes",
+    "corpus", "run", "fork", "training.max_updates", "training.max_epochs", "training.max_minutes",
     "training.patience", "training.log_every", "training.checkpoint_minutes", "training.threads",
     "training.device", "training.deterministic", "training.max_loss_factor",
 })
+# The same sums in another order: equal to rounding, not to the bit.
+OTHER_ROUNDING = frozenset({"training.threads", "training.device", "training.deterministic"})
 
 
 @contextlib.contextmanager
 def one_at_a_time(folder: Path) -> Iterator[None]:
-    """Makes the folder; raises UserError while another process trains in it."""
+    """Makes the folder; raises UserError while another process trains in it. Clears what killed ones left."""
     with writing(folder):
-        folder.mkdir(parents=True, exist_ok=True)
+        make_folder(folder)
         lock = open(folder / "lock", "w")  # noqa: SIM115  closed below: its lock must last as long as the block
     try:
         try:
@@ -48,6 +53,9 @@ def one_at_a_time(folder: Path) -> Iterator[None]:
         except OSError:
             raise UserError(f"{folder} is being trained by another process. Wait for it, or choose another "
                             "run=FOLDER.") from None
+        with writing(folder):
+            for place in (folder, folder / CHECKPOINTS):
+                remove_leftovers(place)
         yield
     finally:
         lock.close()
@@ -63,38 +71,74 @@ def refuse_foreign(folder: Path) -> None:
 
 def is_under_way(folder: Path) -> bool:
     """True when there is something to continue, or to lose."""
-    return any((folder / name).is_dir() for name in (CHECKPOINTS, BEST, LAST))
+    return bool(checkpoints(folder / CHECKPOINTS)) or any((folder / name).is_dir() for name in (BEST, LAST))
 
 
-def write_settings_of(folder: Path, settings: TrainSettings, corpus: PackedCorpus) -> None:
-    """Writes what a later call compares with."""
-    about = {"format_version": FORMAT_VERSION, "corpus_hash": corpus.hash}
-    whole_file(folder / ABOUT, (json.dumps(about, indent=1) + "\n").encode())
+def is_complete(folder: Path, updates: int) -> bool:
+    """True when last/ is of this update: a run that was killed while it ended has still to write it."""
+    try:
+        return json.loads((folder / LAST / "bundle.json").read_text(encoding="utf-8"))["updates"] == updates
+    except (OSError, ValueError, LookupError, TypeError):
+        return False
+
+
+def write_settings_of(folder: Path, settings: TrainSettings, corpus: PackedCorpus,
+                      origin: dict[str, Any] | None) -> None:
+    """Writes what a later call compares with. `origin`: what the run was forked from; None leaves what is written."""
+    about = {"format_version": FORMAT_VERSION, "corpus_hash": corpus.hash, "tokenizers": hashes(corpus),
+             "forked_from": origin or (_origin(folder) if is_under_way(folder) else None)}
+    whole_file(folder / ABOUT, (json.dumps(about, indent=1, ensure_ascii=False) + "\n").encode())
     whole_file(folder / SETTINGS, settings_text(settings).encode())
+    with writing(folder):
+        make_folder(folder / CHECKPOINTS)
+
+
+def hashes(corpus: PackedCorpus) -> list[str]:
+    """Of the source and the target tokenizer."""
+    return [tokenizer.hash for tokenizer in corpus.tokenizers()]
 
 
 def recorded_precision(folder: Path) -> Precision:
     """What `precision=auto` came to when the run began."""
-    return _recorded(folder).training.precision
+    return recorded(folder).training.precision
 
 
 def compare(folder: Path, settings: TrainSettings, corpus: PackedCorpus) -> None:
-    """Raises SettingError or UserError unless the run in `folder` may go on with these settings."""
-    rows = differences(write_settings(_recorded(folder)), write_settings(settings))
-    changed = [f"{key}={_shown(new)} (was {_shown(old)})"
-               for key, old, new in rows if key not in MAY_DIFFER]
+    """Raises SettingError or UserError unless the run in `folder` may go on with these settings.
+
+    Says which of those that may change have changed.
+    """
+    rows = differences(write_settings(recorded(folder)), write_settings(settings))
+    changed = [told_difference(row) for row in rows if row[0] not in MAY_DIFFER]
     if changed:
         raise SettingError(f"{folder} was trained with other settings: {', '.join(changed)}. Give the old "
-                           "ones to continue it, or choose another run=FOLDER.")
-    about = _read_about(folder)
+                           f"ones to continue it, or run=FOLDER fork={folder} to begin another run from where it "
+                           "stands.")
+    about = read_about(folder)
+    origin = (_origin(folder) or {}).get("run", "")
+    if settings.fork is not None and Path(settings.fork) != Path(origin):
+        raise SettingError(f"fork={settings.fork}: {folder} is under way already. Leave fork= out to continue it, or "
+                           "choose another run=FOLDER.")
     if about.get("format_version") != FORMAT_VERSION:
         raise BundleError(f"{folder} has run format {about.get('format_version')}; this version continues "
                           f"format {FORMAT_VERSION}. {_CURE}")
     if about.get("corpus_hash") != corpus.hash:
         raise UserError(f"{corpus.folder} is not the corpus that {folder} was trained on (its hash is "
                         "another). Give that corpus, or choose another run=FOLDER.")
-    if not (folder / CHECKPOINTS).is_dir():
+    # Before its first checkpoint a run may have a best/, and is begun anew; a last/ is never without one.
+    if not (folder / CHECKPOINTS).is_dir() or ((folder / LAST).is_dir() and not checkpoints(folder / CHECKPOINTS)):
         raise BundleError(f"{folder} holds a trained model but no checkpoints to continue from. {_CURE}")
+    allowed = [row for row in rows if row[0] in MAY_DIFFER - {"corpus", "run", "fork"}]
+    if allowed:
+        log.info("continuing with %s%s", ", ".join(map(told_difference, allowed)),
+                 "; from here on equal to rounding, not to the bit" if any(row[0] in OTHER_ROUNDING for row in allowed)
+                 else "")
+
+
+def told_difference(row: tuple[str, Any, Any]) -> str:
+    """(key, old, new) as a person reads it."""
+    key, old, new = row
+    return f"{key}={_shown(new)} (was {_shown(old)})"
 
 
 def settings_text(settings: TrainSettings) -> str:
@@ -106,17 +150,21 @@ def _foreign(entry: Path) -> bool:
     return entry.name not in ("lock", ABOUT) and not entry.name.endswith(".part")
 
 
-def _recorded(folder: Path) -> TrainSettings:
+def recorded(folder: Path) -> TrainSettings:
+    """The settings of the run in `folder`. Raises BundleError when they cannot be read."""
     path = folder / SETTINGS
     try:
         return read_settings(TrainSettings, yaml.safe_load(path.read_text(encoding="utf-8")))
-    except (OSError, ValueError, yaml.YAMLError):
+    except OSError as error:
+        raise BundleError(f"{path} cannot be read: {error.strerror}. Check its permissions and the disk.") from None
+    except (ValueError, yaml.YAMLError):
         raise BundleError(f"{path} is damaged. {_CURE}") from None
     except SettingError as error:
         raise BundleError(f"{path} is of another version: {error} {_CURE}") from None
 
 
-def _read_about(folder: Path) -> dict[str, Any]:
+def read_about(folder: Path) -> dict[str, Any]:
+    """run.json. Raises BundleError when it cannot be read."""
     try:
         about = json.loads((folder / ABOUT).read_text(encoding="utf-8"))
     except (OSError, ValueError):
@@ -124,6 +172,11 @@ def _read_about(folder: Path) -> dict[str, Any]:
     if not isinstance(about, dict):
         raise BundleError(f"{folder / ABOUT} is missing or damaged. {_CURE}")
     return about
+
+
+def _origin(folder: Path) -> dict[str, Any] | None:
+    origin = read_about(folder).get("forked_from")
+    return origin if isinstance(origin, dict) else None
 
 
 def _shown(value: Any) -> str:

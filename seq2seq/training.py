@@ -27,7 +27,9 @@ from seq2seq.checkpoint import checkpoints, load_checkpoint, place_of, save_chec
 from seq2seq.clock import Clock
 from seq2seq.corpus import PackedCorpus
 from seq2seq.distributed import Team
+from seq2seq.errors import CorpusError
 from seq2seq.finite import FiniteWatch
+from seq2seq.fork import fork
 from seq2seq.interruption import Interruption
 from seq2seq.metrics import Meter, MetricsWriter
 from seq2seq.models.build import build_model
@@ -57,11 +59,15 @@ def train(settings: TrainSettings) -> TrainState:
         run_folder.refuse_foreign(folder)
     with team.meet(device), run_folder.one_at_a_time(folder) if team.leads else contextlib.nullcontext():
         settings = with_precision(settings, team.first(_precision(folder, settings, device) if team.leads else None))
-        if team.leads and run_folder.is_under_way(folder):
+        under_way = team.first(run_folder.is_under_way(folder) if team.leads else None)
+        if team.leads and under_way:
             run_folder.compare(folder, settings, corpus)
         run = Run(settings, corpus, folder, team, device)  # it may refuse settings: nothing is written before
+        origin = None
+        if settings.fork is not None and not under_way:
+            run.start, origin = fork(settings, corpus, run.model, run.optimizer)
         if team.leads:
-            run_folder.write_settings_of(folder, settings, corpus)
+            run_folder.write_settings_of(folder, settings, corpus, origin)
         return run.go()
 
 
@@ -114,11 +120,12 @@ class Run:
         self.state, self.meter, self.watch = TrainState(), Meter(device), FiniteWatch(
             device, len(self.tokenizers[1]), self.training.max_loss_factor)
         self.validation: dict[str, Any] | None = None  # figures of the last one, for last/
+        self.start: dict[str, Any] | None = None       # a forked run begins with it
 
     def go(self) -> TrainState:
         """Trains from where the run stands until it is over or a signal comes."""
         self.resume()
-        if (reason := self.state.stop_reason(self.training)) is not None:
+        if (reason := self.state.stop_reason(self.training)) is not None and self.is_complete():
             log.info("%s is finished: %s; %s. To train on, raise the limit.", self.folder, reason,
                      self.standing())
             return self.state
@@ -127,16 +134,30 @@ class Run:
             self.display = stack.enter_context(Display(self.folder.name, shown=self.team.leads))
             self.interruption = stack.enter_context(Interruption())
             if self.team.leads:
-                self.metrics = stack.enter_context(MetricsWriter(self.folder, self.state.updates))
+                self.metrics = stack.enter_context(
+                    MetricsWriter(self.folder, self.state.updates, self.state.validated))
             self.clock = Clock(self.state, self.device, self.training.checkpoint_minutes)
+            if self.start is not None:
+                self.start = None
+                self.save()  # from now on the run it was forked from may go on, or go
             self.loop()
         return self.state
+
+    def is_complete(self) -> bool:
+        """True when a run that is over has been judged and has its last/: else it was killed while it ended."""
+        whole = run_folder.is_complete(self.folder, self.state.updates) if self.team.leads else None
+        return self.state.validated == self.state.updates and self.team.first(whole)
 
     def loop(self) -> None:
         state, training, every = self.state, self.training, self.training.validate_every
         with contextlib.closing(self.batches.stream(state.position)) as batches:
             while (reason := state.stop_reason(training)) is None and not self.clock.interrupted:
-                batch, position, epochs = next(batches)
+                try:
+                    batch, position, epochs = next(batches)
+                except CorpusError:
+                    if self.team.size == 1:  # the others do not know of it, and saving takes all
+                        self.save()  # what was trained on until now was read before the change
+                    raise
                 self.update(batch)
                 ends_epoch = position.epoch > state.position.epoch
                 state.advance(position, epochs, batch.pieces)
@@ -232,9 +253,9 @@ class Run:
         self.clock.saved()
 
     def resume(self) -> None:
-        """Takes up the newest checkpoint, if there is one."""
+        """Takes up the newest checkpoint, or what the run was forked from, if there is one."""
         folder = self.folder / run_folder.CHECKPOINTS
-        content = load_checkpoint(folder)
+        content = load_checkpoint(folder) or self.start
         self.team.same(0 if content is None else content["state"]["updates"], f"the newest checkpoint in {folder}")
         if content is None:
             return

@@ -92,7 +92,7 @@ def test_no_code_runs_from_a_checkpoint(tmp_path):
     save_checkpoint(tmp_path, 1, content(1))
     state = tmp_path / "00000001" / "state.pt"
     torch.save({"format_version": 1, "state": Command()}, state)
-    (tmp_path / "00000001" / "state.sha256").write_text(hashlib.sha256(state.read_bytes()).hexdigest())
+    (tmp_path / "00000001" / "state.sha256").write_text(hashlib.sha256(state.read_bytes()).hexdigest() + "\n")
     with pytest.raises(BundleError, match="all checkpoints in .* are damaged"):
         load_checkpoint(tmp_path)
     assert not (tmp_path / "ran").exists()

@@ -31,6 +31,19 @@ def folder(tmp_path_factory):
         kind=TokenizerKind.BPE, vocabulary=100, joint=False)))
 
 
+def flip(path, place):
+    raw = bytearray(path.read_bytes())
+    raw[place] ^= 1
+    path.write_bytes(raw)
+
+
+def without_checksums(folder):
+    """As an older version wrote it."""
+    manifest = json.loads((folder / "manifest.json").read_text())
+    del manifest["checksums"], manifest["files"]
+    (folder / "manifest.json").write_text(json.dumps(manifest))
+
+
 def test_rows_are_found_across_files(folder):
     split = PackedCorpus.open(folder).split("train")
     assert len(list((folder / "train").glob("*.arrow"))) == 3
@@ -86,10 +99,15 @@ def test_one_tokenizer_for_both_sides_is_one_object(folder, tmp_path):
     (lambda folder: (folder / "manifest.json").write_text(f'{{"format_version": {FORMAT_VERSION}}}'),
      r"manifest\.json is damaged"),
     (lambda folder: shutil.rmtree(folder / "train"), r"has no split 'train'; it has: valid, test"),
-    (lambda folder: (folder / MIDDLE).unlink(), r"train cannot be read \("),
-    (lambda folder: (folder / MIDDLE).write_bytes(b"x" * 99), r"train cannot be read \("),
-    (lambda folder: (folder / MIDDLE).write_bytes((folder / MIDDLE).read_bytes()[:-9_999]), r"train cannot be read \("),
-    (lambda folder: (folder / "tokenizer.target.model").write_bytes(b"x"), "is not a SentencePiece model"),
+    (lambda folder: (folder / MIDDLE).unlink(), f"{MIDDLE} is missing"),
+    (lambda folder: (folder / MIDDLE).write_bytes(b"x" * 99), rf"{MIDDLE} has 99 bytes, not [\d,]+ as the manifest"),
+    (lambda folder: (folder / MIDDLE).write_bytes((folder / MIDDLE).read_bytes()[:-9_999]), "it was changed or cut"),
+    (lambda folder: flip(folder / MIDDLE, -700), rf"{MIDDLE} is not the file of the manifest \(its checksum"),
+    (lambda folder: flip(folder / "train/state.json", 70), r"state\.json is not the file of the manifest"),
+    (lambda folder: flip(folder / "tokenizer.target.model", 300), r"target\.model is not the file of the manifest"),
+    (lambda folder: without_checksums(folder) or (folder / MIDDLE).unlink(), r"train cannot be read \("),
+    (lambda folder: without_checksums(folder) or (folder / "tokenizer.target.model").write_bytes(b"x"),
+     "is not a SentencePiece model"),
 ])
 def test_a_damaged_corpus_is_told_in_one_line(folder, tmp_path, damage, message):
     copy = tmp_path / "copy"

@@ -79,7 +79,7 @@ def test_a_failure_at_any_file_operation_leaves_the_old_or_the_new(tmp_path, mon
             return real(*arguments)
         return wrapped
 
-    for name in ("_flush_entry", "_exchange"):
+    for name in ("flush_entry", "_exchange"):
         monkeypatch.setattr(folders, name, failing(getattr(folders, name)))
     try:
         with whole_folder(target) as part:

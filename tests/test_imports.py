@@ -20,7 +20,7 @@ ALLOWED = {
     "seq2seq.search": ("seq2seq.search", "seq2seq.settings", "seq2seq.errors", "seq2seq.tokenizer", "seq2seq.batches"),
     "seq2seq": ("seq2seq",),
     "data_prep": ("data_prep", "seq2seq.settings", "seq2seq.errors", "seq2seq.tokenizer", "seq2seq.corpus",
-                  "seq2seq.text", "seq2seq.folders", "seq2seq.command"),
+                  "seq2seq.corpus_files", "seq2seq.text", "seq2seq.folders", "seq2seq.command"),
     "data_prep.ranks": ("data_prep", "seq2seq.settings", "seq2seq.errors", "seq2seq.folders", "seq2seq.distributed"),
 }
 

@@ -18,6 +18,7 @@ from typing import IO, cast
 
 import numpy as np
 
+from seq2seq.corpus_files import Stamp
 from seq2seq.errors import CorpusError
 from seq2seq.text import MARK
 
@@ -31,6 +32,7 @@ class TextFile:
     path: str
     lines: int
     sha256: str                  # of the unpacked bytes
+    stamp: Stamp | None          # when they were counted
     newlines: tuple[int, ...]    # before block 0, 1, ...; of a packed file only block 0
 
     @property
@@ -40,7 +42,7 @@ class TextFile:
     @classmethod
     def index(cls, path: str | Path) -> TextFile:
         """Counts and hashes. Raises CorpusError when the file cannot be read."""
-        digest, newlines, last = hashlib.sha256(), [0], b"\n"
+        stamp, digest, newlines, last = Stamp.of(Path(path)), hashlib.sha256(), [0], b"\n"
         with _opened(str(path)) as stream:
             while block := stream.read(BLOCK):
                 digest.update(block)
@@ -48,12 +50,16 @@ class TextFile:
                 last = block[-1:]
         lines = newlines[-1] + (last != b"\n")
         kept = newlines[:1] if str(path).endswith(".gz") else newlines
-        return cls(str(path), lines, digest.hexdigest(), tuple(kept))
+        return cls(str(path), lines, digest.hexdigest(), stamp, tuple(kept))
 
     def read(self, first: int, last: int) -> Iterator[list[str]]:
-        """Yields the lines first..last-1 in lists of some thousand. Raises CorpusError at invalid UTF-8."""
+        """Yields the lines first..last-1 in lists of some thousand.
+
+        Raises CorpusError at invalid UTF-8, and when the file is not the one that was counted.
+        """
         if first >= last:
             return
+        check_unchanged(self.path, self.stamp)
         with _opened(self.path) as stream:
             offset = self._seek(stream, first)
             number, rest = first, b""
@@ -67,7 +73,8 @@ class TextFile:
                     yield lines[: last - number]
                     number, offset = number + len(lines), offset + end
                 if not block and number < last:
-                    raise self._changed()
+                    raise _changed(self.path)
+        check_unchanged(self.path, self.stamp)
 
     def _seek(self, stream: IO[bytes], line: int) -> int:
         """Moves to the start of a line; returns its byte offset."""
@@ -78,7 +85,7 @@ class TextFile:
         while missing:
             data = stream.read(BLOCK)
             if not data:
-                raise self._changed()
+                raise _changed(self.path)
             count = data.count(b"\n")
             if count >= missing:
                 ends = np.flatnonzero(np.frombuffer(data, dtype=np.uint8) == ord("\n"))
@@ -87,9 +94,6 @@ class TextFile:
             position, missing = position + len(data), missing - count
         stream.seek(position)
         return position
-
-    def _changed(self) -> CorpusError:
-        return CorpusError(f"{self.path} has become shorter since it was first read. Start again when it is complete.")
 
     def _decode(self, data: bytes, number: int, offset: int) -> list[str]:
         mark = len(MARK) if offset == 0 and data.startswith(MARK) else 0
@@ -106,6 +110,16 @@ class TextFile:
             text = text.replace("\r\n", "\n").removesuffix("\r")
         lines = text.split("\n")
         return lines[:-1] if data.endswith(b"\n") else lines
+
+
+def check_unchanged(path: str, stamp: Stamp | None) -> None:
+    """Raises CorpusError when the file is not the one any more that had this stamp."""
+    if Stamp.of(Path(path)) != stamp:
+        raise _changed(path)
+
+
+def _changed(path: str) -> CorpusError:
+    return CorpusError(f"{path} was changed while it was read. Start again when it is complete.")
 
 
 @contextlib.contextmanager

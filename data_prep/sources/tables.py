@@ -19,7 +19,8 @@ import pyarrow.parquet as pq
 
 from data_prep.sources.base import BATCH_LINES, Batch, Shard
 from data_prep.sources.files import stretches
-from data_prep.sources.lines import TextFile
+from data_prep.sources.lines import TextFile, check_unchanged
+from seq2seq.corpus_files import Stamp
 from seq2seq.errors import CorpusError
 
 ENDINGS = (".tsv", ".tsv.gz", ".jsonl", ".jsonl.gz", ".parquet")
@@ -90,6 +91,7 @@ class _Parquet:
     columns: tuple[str, str]
     groups: tuple[int, ...]  # rows of every row group
     sha256: str
+    stamp: Stamp | None
 
     def shards(self, count: int) -> list[Shard]:
         total = len(self.groups)
@@ -97,6 +99,7 @@ class _Parquet:
         return [functools.partial(self.read, total * i // count, total * (i + 1) // count) for i in range(count)]
 
     def read(self, first: int, last: int) -> Iterator[Batch]:
+        check_unchanged(self.path, self.stamp)
         file = pq.ParquetFile(self.path)
         for record in file.iter_batches(BATCH_LINES, row_groups=list(range(first, last)), columns=[*self.columns]):
             table = pa.Table.from_batches([record])
@@ -105,6 +108,7 @@ class _Parquet:
                 [one_line(value, f"{self.path} column {self.columns[0]}") for value in source],
                 [one_line(value, f"{self.path} column {self.columns[1]}") for value in target],
             )
+        check_unchanged(self.path, self.stamp)
 
     def fingerprint(self) -> dict:
         return {"file": Path(self.path).name, "sha256": self.sha256}
@@ -131,6 +135,7 @@ def _open(path: str, columns: tuple[str, str]) -> _Lines | _Parquet:
 
 
 def _open_parquet(path: str, columns: tuple[str, str]) -> _Parquet:
+    stamp = Stamp.of(Path(path))
     try:
         metadata = pq.read_metadata(path)
     except (OSError, pa.ArrowException) as error:
@@ -138,7 +143,7 @@ def _open_parquet(path: str, columns: tuple[str, str]) -> _Parquet:
     _places(path, metadata.schema.to_arrow_schema().names, columns)
     groups = tuple(metadata.row_group(i).num_rows for i in range(metadata.num_row_groups))
     with open(path, "rb") as file:
-        return _Parquet(path, columns, groups, hashlib.file_digest(file, "sha256").hexdigest())
+        return _Parquet(path, columns, groups, hashlib.file_digest(file, "sha256").hexdigest(), stamp)
 
 
 def _places(path: str, heading: list[str], columns: tuple[str, str]) -> tuple[int, int]:

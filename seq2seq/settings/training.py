@@ -131,6 +131,7 @@ class TrainSettings(NetworkSettings):
 
     corpus: str = "data/grammar"  # folder of a packed corpus
     run: str = ""                 # folder of the run; empty: runs/<corpus>-<cell>-<context>
+    fork: str | None = None       # folder of another run, from whose newest checkpoint this one begins
     seed: int = 1
     optimizer: OptimizerSettings = dataclasses.field(default_factory=OptimizerSettings)
     training: TrainingSettings = dataclasses.field(default_factory=TrainingSettings)

@@ -1,0 +1,85 @@
+"""A run that begins where another one stands, with other settings: `fork=RUN_FOLDER`.
+
+Weights, optimizer and average come from the newest checkpoint there, and updates, epochs and
+minutes count on. The best validation is sought anew, for it may be measured in another way. The
+place in the data is kept while the batches are the same; else the epoch under way begins anew.
+"""
+
+from __future__ import annotations
+
+import dataclasses
+import logging
+from pathlib import Path
+from typing import Any
+
+import torch
+from torch import nn
+
+from seq2seq import run_folder
+from seq2seq.batches import Position
+from seq2seq.checkpoint import load_checkpoint
+from seq2seq.corpus import PackedCorpus
+from seq2seq.errors import BundleError, SettingError
+from seq2seq.metrics import Meter
+from seq2seq.settings.reading import differences, write_settings
+from seq2seq.settings.training import TrainSettings
+from seq2seq.state import TrainState
+
+# What decides which pairs a batch holds, and in what order the batches come.
+_ORDER = ("seed", "training.batch_pieces", "training.max_pieces", "training.subword_sampling")
+log = logging.getLogger("seq2seq")
+
+
+def fork(settings: TrainSettings, corpus: PackedCorpus, model: nn.Module,
+         optimizer: torch.optim.Optimizer) -> tuple[dict[str, Any], dict[str, Any]]:
+    """A checkpoint for the new run, and what its run.json says of where it came from.
+
+    Raises UserError when `settings.fork` is no run with a checkpoint, or its network does not fit.
+    """
+    assert settings.fork is not None
+    parent = Path(settings.fork)
+    if parent.resolve() == Path(settings.run).resolve():
+        raise SettingError(f"fork={parent} is the folder of this run itself. Give the new run another: run=FOLDER.")
+    for name in (run_folder.SETTINGS, run_folder.ABOUT):
+        if not (parent / name).is_file():
+            raise BundleError(f"fork={parent} is no run folder (no {name}). Give the folder of a run.")
+    old, about = run_folder.recorded(parent), run_folder.read_about(parent)
+    content = load_checkpoint(parent / run_folder.CHECKPOINTS)
+    if content is None:
+        raise BundleError(f"fork={parent} has no checkpoint to begin from. Give a run that has its checkpoints/.")
+    same_corpus = about.get("corpus_hash") == corpus.hash
+    if not same_corpus and about.get("tokenizers") != run_folder.hashes(corpus):
+        raise SettingError(f"fork={parent} was trained with another tokenizer than that of {corpus.folder}: its "
+                           "embeddings are of other pieces. Give the corpus it was trained on, or leave fork= out.")
+    rows = [row for row in differences(write_settings(old), write_settings(settings)) if row[0] not in ("run", "fork")]
+    _check_fit(parent, content["model"], model)
+    same_batches = same_corpus and not any(key.startswith(_ORDER) for key, _, _ in rows)
+    _begin_anew(content, optimizer, same_batches, old.training.averaging is settings.training.averaging)
+    updates = content["state"]["updates"]
+    log.info("forked from %s at update %d: %s", parent, updates,
+             ", ".join(run_folder.told_difference(row) for row in rows) or "the same settings")
+    return content, {"run": str(parent), "updates": updates, "changed": {key: [was, now] for key, was, now in rows}}
+
+
+def _check_fit(parent: Path, held: dict[str, torch.Tensor], model: nn.Module) -> None:
+    wanted = model.state_dict()
+    for name in sorted(wanted.keys() | held.keys()):
+        there, here = (list(weights[name].shape) if name in weights else "missing" for weights in (held, wanted))
+        if there != here:
+            raise SettingError(f"fork={parent}: the network does not fit: {name} is {there} there and {here} here. "
+                               "Give the cell, context, attention, feed and model settings that it was trained with.")
+
+
+def _begin_anew(content: dict[str, Any], optimizer: torch.optim.Optimizer, same_batches: bool,
+                same_average: bool) -> None:
+    """Takes out of a checkpoint what belongs to the old run alone."""
+    state = dataclasses.replace(TrainState.read(content["state"]), best=None, best_updates=0, stale=0,
+                                plateau_stale=0, validated=0)
+    if not same_batches:
+        state.position, state.epochs = Position(state.position.epoch), float(state.position.epoch)
+    meter = Meter(torch.device("cpu"))
+    meter.reset(state.training_seconds)
+    content["state"], content["meter"], content["validation"] = state.written(), meter.state_dict(), None
+    content["optimizer"]["param_groups"] = optimizer.state_dict()["param_groups"]  # learning rate, betas, decay
+    if not same_average:
+        content["average"] = None
