@@ -58,6 +58,7 @@ class Team:
         if self.size == 1:
             yield
             return
+        _refuse_old_addresses()
         backend = "cpu:gloo,cuda:nccl" if device.type == "cuda" else "gloo"
         with self.told(again):
             dist.init_process_group(backend, timeout=_PATIENCE)
@@ -131,3 +132,13 @@ class Team:
         box = [value]
         dist.broadcast_object_list(box, src=0)
         return box[0]
+
+
+def _refuse_old_addresses() -> None:
+    # torchrun keeps one store for all its restarts, and in it the addresses of processes that have ended:
+    # those that start again wait for them in vain (https://github.com/pytorch/pytorch/issues/135712).
+    restarts, one_store = (os.environ.get(f"TORCHELASTIC_{name}") for name in ("MAX_RESTARTS", "USE_AGENT_STORE"))
+    if restarts not in (None, "0") and one_store == "True":
+        raise UserError("torchrun --max-restarts needs a store of its own for every restart. Put "
+                        "TORCH_DISABLE_SHARE_RDZV_TCP_STORE=1 into its environment, on every machine, and give "
+                        "--rdzv-backend=c10d (or --standalone).")

@@ -26,7 +26,8 @@ def command(processes: int, *what: str, restarts: int = 0) -> list[str]:
 def start(place: Path, processes: int, *what: str, restarts: int = 0) -> subprocess.Popen:
     """In the folder `place`, with the project's packages in reach."""
     return subprocess.Popen(command(processes, *what, restarts=restarts), cwd=place, text=True, stdout=subprocess.PIPE,
-                            stderr=subprocess.PIPE, env={**os.environ, "PYTHONPATH": str(ROOT)})
+                            stderr=subprocess.PIPE, env={
+                                **os.environ, "PYTHONPATH": str(ROOT), "TORCH_DISABLE_SHARE_RDZV_TCP_STORE": "1"})
 
 
 def run(place: Path, processes: int, *what: str) -> subprocess.CompletedProcess:

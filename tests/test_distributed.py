@@ -111,6 +111,14 @@ def test_what_is_not_the_same_for_all_is_one_line(monkeypatch):
         Team(size=3).same(1200, "the newest checkpoint in x")
 
 
+def test_restarts_with_the_addresses_of_ended_processes_are_refused(monkeypatch):
+    monkeypatch.setenv("TORCHELASTIC_MAX_RESTARTS", "3")
+    monkeypatch.setenv("TORCHELASTIC_USE_AGENT_STORE", "True")
+    with (pytest.raises(UserError, match="Put TORCH_DISABLE_SHARE_RDZV_TCP_STORE=1 into its environment"),
+          Team(size=2).meet(torch.device("cpu"))):
+        pass
+
+
 def test_a_mistake_of_ours_is_no_lost_connection():
     """Whatever else goes wrong while several processes train keeps its own words."""
     with pytest.raises(RuntimeError, match="size mismatch"), Team(size=2).told("again"):
