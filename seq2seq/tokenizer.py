@@ -15,6 +15,7 @@ import sentencepiece
 from seq2seq.errors import BundleError
 
 PAD, UNK, BOS, EOS = 0, 1, 2, 3
+META = "\u2581"  # stands for the space before a word
 
 
 class Tokenizer:
@@ -29,6 +30,10 @@ class Tokenizer:
         if [self._processor.pad_id(), self._processor.unk_id(), self._processor.bos_id(),
                 self._processor.eos_id()] != [PAD, UNK, BOS, EOS]:
             raise BundleError(f"{name} has other special pieces than PAD=0 UNK=1 BOS=2 EOS=3; it was not made here.")
+        try:
+            self._processor.id_to_piece(list(range(len(self))))
+        except UnicodeDecodeError:
+            raise BundleError(f"{name} is damaged: a piece of it is not UTF-8.") from None
 
     @classmethod
     def load(cls, path: Path) -> Tokenizer:
