@@ -46,7 +46,7 @@ FORMAT_VERSION = 1
 WEIGHTS, SETTINGS, INFO, CARD = "weights.safetensors", "settings.yaml", "bundle.json", "README.md"
 JOINT, SEPARATE = "tokenizer.model", ("tokenizer.source.model", "tokenizer.target.model")
 _LANGUAGE_LIMIT = 100  # characters of a language's name
-_SAID = 250            # characters of a setting's error that are shown: its value may be a book
+_SAID = 250            # characters of a setting's error that are shown
 
 
 @dataclasses.dataclass(frozen=True, kw_only=True)
@@ -135,8 +135,9 @@ def _read_settings(folder: Path, info: dict[str, Any]) -> TrainSettings:
     except (ValueError, yaml.YAMLError, RecursionError):
         raise BundleError(f"{folder / SETTINGS} is damaged. {CURE}") from None
     except SettingError as error:
-        said = " ".join(str(error).split())
-        raise BundleError(f"{folder / SETTINGS} cannot be used: {said[:_SAID]}") from None
+        # The value is a stranger's: it may be a book, or steer the terminal that it is shown on.
+        said = "".join(letter if letter.isprintable() else "?" for letter in str(error)[:_SAID])
+        raise BundleError(f"{folder / SETTINGS} cannot be used: {said}") from None
 
 
 def _read_tokenizers(folder: Path, info: dict[str, Any]) -> tuple[Tokenizer, Tokenizer]:
@@ -197,8 +198,12 @@ class _NoRandomStart(TorchFunctionMode):
     """Leaves out the random start of weights that are about to be read; an orthogonal one takes a second."""
 
     def __torch_function__(self, function: Any, types: Any, args: Any = (), kwargs: Any = None) -> Any:
-        if function in (Tensor.normal_, Tensor.uniform_):
+        if function in (Tensor.normal_, Tensor.uniform_, Tensor.div):
             return args[0]
+        if function is torch.nn.init.normal_:
+            return kwargs["tensor"]
+        if function is torch.eye:
+            return kwargs["out"]
         if function is torch.linalg.qr:
             return args[0], args[0][: args[0].shape[1]]
         return function(*args, **(kwargs or {}))

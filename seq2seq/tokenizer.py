@@ -53,11 +53,14 @@ class Tokenizer:
 
     def encode(self, lines: Sequence[str], threads: int = 1) -> list[list[int]]:
         """Piece ids of every line, the best segmentation."""
-        return self._processor.encode(list(lines), num_threads=threads)
+        # The rules of a model cannot name NUL, which data preparation removes with the other controls.
+        return self._processor.encode([line.replace("\0", "") for line in lines], num_threads=threads)
 
     def decode(self, ids: Sequence[Sequence[int]]) -> list[str]:
         """Text of every list of ids; special pieces give nothing, UNK gives its mark."""
-        return self._processor.decode([list(map(int, row)) for row in ids])
+        # Unknown words of kind=word with byte_fallback hold the meta symbol in bytes.
+        return [text.replace(META, " ").removeprefix(" ") if META in text else text
+                for text in self._processor.decode([list(map(int, row)) for row in ids])]
 
     def pieces(self, ids: Sequence[int]) -> list[str]:
         """The pieces as text, for showing alignments."""

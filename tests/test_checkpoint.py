@@ -249,6 +249,7 @@ DAMAGES = {
     "a number no float can hold": (lambda f: with_settings(f, training__clip_norm=10**400), "is out of range"),
     "a giant whole number": (lambda f: with_settings(f, model__hidden=10**400), "the network would be larger"),
     "a book for a setting": (lambda f: with_settings(f, cell__kind="x" * 100_000), "cannot be used: cell.kind=x"),
+    "a setting that steers a terminal": (lambda f: with_settings(f, cell__kind="\x1b[2J"), r"cell.kind=\?\[2J is not"),
     "header longer than the file": (lambda f: resigned(f, "weights.safetensors", b"\xff" * 7 + b"\x7f" + b"{}"),
                                     "weights.safetensors is damaged"),
     "header of no tensors": (lambda f: resigned(f, "weights.safetensors", (2).to_bytes(8, "little") + b"[]"),

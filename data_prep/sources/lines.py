@@ -19,7 +19,7 @@ from typing import IO, cast
 import numpy as np
 
 from seq2seq.errors import CorpusError
-from seq2seq.text import MARK
+from seq2seq.text import LONGEST_LINE, MARK, too_long
 
 BLOCK = 1 << 20  # bytes
 
@@ -51,7 +51,8 @@ class TextFile:
         return cls(str(path), lines, digest.hexdigest(), tuple(kept))
 
     def read(self, first: int, last: int) -> Iterator[list[str]]:
-        """Yields the lines first..last-1 in lists of some thousand. Raises CorpusError at invalid UTF-8."""
+        """Yields the lines first..last-1 in lists of some thousand. Raises CorpusError at
+        invalid UTF-8 and at a line longer than LONGEST_LINE."""
         if first >= last:
             return
         with _opened(self.path) as stream:
@@ -62,6 +63,8 @@ class TextFile:
                 data = rest + block
                 end = len(data) if not block else data.rfind(b"\n") + 1
                 whole, rest = data[:end], data[end:]
+                if len(rest) > LONGEST_LINE:
+                    raise CorpusError(too_long(self.path, number + whole.count(b"\n") + 1))
                 if whole:
                     lines = self._decode(whole, number, offset)
                     yield lines[: last - number]
