@@ -29,9 +29,8 @@ def main(settings: DoctorSettings) -> None:
 
     if settings.threads is not None:
         torch.set_num_threads(settings.threads)
-    lines = sentences(settings)
     translator = Translator.open(settings.run or "", settings.search, settings.device, settings.max_source_pieces)
-    checks = examine(translator, lines, settings.tolerance)
+    checks = examine(translator, sentences(settings), settings.tolerance)
     show(checks)
     sys.exit(int(any(check.passed is False for check in checks)))
 

@@ -69,7 +69,10 @@ def check_logits_and_losses(model: EncoderDecoder, pairs: Sequence[tuple[list[in
 
 def check_translations(settings: NetworkSettings, search: str, sources: Sequence[list[int]], order: Sequence[int],
                        batch_pieces: int, ensemble: bool = False) -> int:
-    """Alone = in a batch, in `order`, in batches of `batch_pieces`; draws follow a sentence's number. Returns how many."""
+    """Alone = in a batch, in `order`, in batches of `batch_pieces`; draws follow a sentence's number.
+
+    Returns how many translations were compared.
+    """
     chosen = SearchSettings(**SEARCHES[search], max_length=10)
     if settings.context.kind is not ContextKind.ATTENTION:
         chosen.coverage_penalty = 0.0

@@ -19,8 +19,8 @@ from seq2seq.translation import Translator
 
 torch.set_num_threads(1)
 LINES = ["ba do fi", "", "gu \u2028 ke", "lo mi nu pa re so tu", " ", "xyz \N{GRINNING FACE}", "ba " * 30]
-JUDGED = ["bundle is whole", "weights are finite", "one line for each line", "alone and in a batch", "in reversed order",
-          "in small batches", "beside more padding", "step by step"]
+JUDGED = ["bundle is whole", "weights are finite", "one line for each line", "alone and in a batch",
+          "in reversed order", "in small batches", "beside more padding", "step by step"]
 
 
 @pytest.fixture(scope="module")
@@ -64,7 +64,7 @@ def test_weights_that_are_no_numbers_are_named(translator: Translator) -> None:
     with torch.no_grad():
         translator.bundles[0].model.output_bias[3] = torch.nan
     checks = examine(translator, LINES, 1e-3)
-    assert [(check.name, check.passed) for check in checks] == [("bundle is whole", True), ("weights are finite", False)]
+    assert [(check.passed, check.name) for check in checks] == [(True, "bundle is whole"), (False, "weights are finite")]
     assert checks[1].finding == "NaN or infinity in output_bias"
 
 

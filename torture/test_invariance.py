@@ -28,7 +28,7 @@ def test_every_network_logits_and_losses() -> None:
             order = draw.sample(range(len(drawn)), len(drawn))
             check_logits_and_losses(model, drawn, order, draw.randrange(len(drawn) + 1), draw.randrange(1, 20))
             compared += len(drawn)
-    print(f"\ninvariance: {len(EVERY)} networks, {compared} pairs, each alone, in three batches, two orders and paddings")
+    print(f"\ninvariance: {len(EVERY)} networks, {compared} pairs, alone, in three batches, with more padding")
 
 
 def test_every_network_every_search() -> None:
