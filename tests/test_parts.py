@@ -8,7 +8,7 @@ from pathlib import Path
 
 import pytest
 import torch
-from hypothesis import given
+from hypothesis import given, settings
 from hypothesis import strategies as st
 from tiny_bundle import make_bundle
 from tiny_corpus import WORDS, make_corpus
@@ -27,6 +27,7 @@ def texts(pieces: list[str], limit: int) -> list[str]:
     return ["".join(pieces[part]).replace("\u2581", " ").strip() for part in parts(pieces, limit)]
 
 
+@settings(deadline=None)
 @given(PIECES, st.integers(1, 9))
 def test_parts_cover_everything_once_and_none_is_too_long(pieces: list[str], limit: int) -> None:
     cuts = parts(pieces, limit)
