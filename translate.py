@@ -32,7 +32,8 @@ def main(settings: TranslateSettings) -> None:
     windows = read_windows(settings.input)
     json_lines = settings.format is Format.JSONL
     with whole_output(settings.output) as output, progress(settings) as advance:
-        translator = Translator.open(settings.runs, settings.search, settings.device, settings.max_source_pieces)
+        translator = Translator.open(settings.runs, settings.search, settings.device, settings.max_source_pieces,
+                                     settings.long)
         if settings.input is None and sys.stdin.isatty():
             log.info("%s to %s: type a sentence and Enter; Ctrl-D ends", *translator.languages)
         name = settings.input or "standard input"

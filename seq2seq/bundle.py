@@ -6,8 +6,8 @@
     bundle.json                format version, languages, sizes, scores, sha256 of each file
     README.md                  the model card
 
-A bundle is data: no pickle, no class path, no file outside the folder, and no memory is set
-aside for weights before their shapes are known to fit.
+A bundle is data: no pickle, no class path, no file outside the folder (bundle_files.py), and no
+memory is set aside for weights before their shapes are known to fit.
 """
 
 from __future__ import annotations
@@ -15,6 +15,7 @@ from __future__ import annotations
 import dataclasses
 import hashlib
 import json
+import math
 from pathlib import Path
 from typing import Any
 
@@ -24,6 +25,15 @@ from torch import Tensor
 from torch.overrides import TorchFunctionMode
 
 from seq2seq.bundle_card import model_card
+from seq2seq.bundle_files import (
+    CURE,
+    TEXT_LIMIT,
+    TOKENIZER_LIMIT,
+    Shapes,
+    read_checked,
+    read_file,
+    read_weights,
+)
 from seq2seq.errors import BundleError, SettingError
 from seq2seq.folders import whole_folder
 from seq2seq.models.build import build_model
@@ -35,7 +45,8 @@ from seq2seq.tokenizer import Tokenizer
 FORMAT_VERSION = 1
 WEIGHTS, SETTINGS, INFO, CARD = "weights.safetensors", "settings.yaml", "bundle.json", "README.md"
 JOINT, SEPARATE = "tokenizer.model", ("tokenizer.source.model", "tokenizer.target.model")
-_TEXT_LIMIT = 1 << 20  # bytes of a settings.yaml or bundle.json; real ones have a few thousand
+_LANGUAGE_LIMIT = 100  # characters of a language's name
+_SAID = 250            # characters of a setting's error that are shown
 
 
 @dataclasses.dataclass(frozen=True, kw_only=True)
@@ -80,8 +91,7 @@ def load_bundle(path: Path, device: str = "cpu") -> Bundle:
     info = _read_info(folder)
     settings = _read_settings(folder, info)
     source, target = _read_tokenizers(folder, info)
-    weights = _checked(folder, WEIGHTS, info)
-    model = _build(folder, settings, (len(source), len(target)), weights)
+    model = _read_model(folder, info, settings, (len(source), len(target)))
     languages: tuple[str, str] = tuple(info["languages"])  # type: ignore[assignment]
     return Bundle(model=model.to(device).eval(), source_tokenizer=source, target_tokenizer=target,
                   languages=languages, settings=settings, info=info, folder=folder)
@@ -99,68 +109,86 @@ def _find(path: Path) -> Path:
 
 def _read_info(folder: Path) -> dict[str, Any]:
     try:
-        info = json.loads(_text(folder / INFO))
+        info = json.loads(read_file(folder / INFO, TEXT_LIMIT).decode())
     except (ValueError, RecursionError):
-        raise BundleError(f"{folder / INFO} is damaged. {_CURE}") from None
+        raise BundleError(f"{folder / INFO} is damaged. {CURE}") from None
     version = info.get("format_version") if isinstance(info, dict) else None
-    if version != FORMAT_VERSION:
-        raise BundleError(f"{folder} has bundle format {str(version)[:20]}; this version reads format "
-                          f"{FORMAT_VERSION}.")
-    languages, sums = info.get("languages"), info.get("sha256")
-    if (not isinstance(languages, list) or [type(language) for language in languages] != [str, str]
-            or not isinstance(sums, dict)):
-        raise BundleError(f"{folder / INFO} is damaged (languages or sha256). {_CURE}")
+    if type(version) is not int or version != FORMAT_VERSION:
+        raise BundleError(f"{folder} has bundle format {ascii(version)[:20]}; this version reads format "
+                          f"{FORMAT_VERSION}. Train anew, or translate with the version that wrote it.")
+    corpus = info.get("corpus", {})
+    if not (_are_languages(info.get("languages")) and isinstance(info.get("sha256"), dict)
+            and isinstance(corpus, dict) and isinstance(corpus.get("folder", ""), str)):
+        raise BundleError(f"{folder / INFO} is damaged (languages, sha256 or corpus). {CURE}")
     return info
 
 
+def _are_languages(value: Any) -> bool:
+    return isinstance(value, list) and len(value) == 2 and all(
+        isinstance(name, str) and name.isprintable() and len(name) <= _LANGUAGE_LIMIT for name in value)
+
+
 def _read_settings(folder: Path, info: dict[str, Any]) -> TrainSettings:
-    text = _checked(folder, SETTINGS, info, limit=_TEXT_LIMIT)
+    text = read_checked(folder, SETTINGS, info["sha256"], TEXT_LIMIT)
     try:
         return read_settings(TrainSettings, yaml.load(text.decode(), Loader=_PlainLoader))
     except (ValueError, yaml.YAMLError, RecursionError):
-        raise BundleError(f"{folder / SETTINGS} is damaged. {_CURE}") from None
+        raise BundleError(f"{folder / SETTINGS} is damaged. {CURE}") from None
     except SettingError as error:
-        raise BundleError(f"{folder / SETTINGS} cannot be used: {error}") from None
+        # The value is a stranger's: it may be a book, or steer the terminal that it is shown on.
+        said = "".join(letter if letter.isprintable() else "?" for letter in str(error)[:_SAID])
+        raise BundleError(f"{folder / SETTINGS} cannot be used: {said}") from None
 
 
 def _read_tokenizers(folder: Path, info: dict[str, Any]) -> tuple[Tokenizer, Tokenizer]:
+    def read(name: str) -> Tokenizer:
+        return Tokenizer(read_checked(folder, name, info["sha256"], TOKENIZER_LIMIT), name=str(folder / name))
+
     if JOINT in info["sha256"]:
-        joint = Tokenizer(_checked(folder, JOINT, info), name=str(folder / JOINT))
+        joint = read(JOINT)
         return joint, joint
-    source, target = (Tokenizer(_checked(folder, name, info), name=str(folder / name)) for name in SEPARATE)
+    source, target = map(read, SEPARATE)
     return source, target
 
 
-def _build(folder: Path, settings: TrainSettings, vocabularies: tuple[int, int],
-           weights: bytes) -> EncoderDecoder:
-    from safetensors import SafetensorError
-    from safetensors.torch import load
+def _read_model(folder: Path, info: dict[str, Any], settings: TrainSettings,
+                vocabularies: tuple[int, int]) -> EncoderDecoder:
+    def build() -> EncoderDecoder:
+        try:
+            with _NoRandomStart():
+                return build_model(settings, *vocabularies)
+        except SettingError as error:
+            raise BundleError(f"{folder} cannot be used: {error}") from None
 
-    try:
-        held = load(weights)
-    except (SafetensorError, ValueError, KeyError, RuntimeError):
-        raise BundleError(f"{folder / WEIGHTS} is damaged. {_CURE}") from None
-    if _least_parameters(settings, vocabularies[1]) > sum(tensor.numel() for tensor in held.values()):
-        raise BundleError(f"{folder / WEIGHTS} does not fit {SETTINGS}: the network would be larger. {_CURE}")
-    try:
-        with _NoRandomStart():
-            model = build_model(settings, *vocabularies)
-    except SettingError as error:
-        raise BundleError(f"{folder} cannot be used: {error}") from None
-    wanted = _tensors(model)
-    for name in sorted(wanted.keys() | held.keys()):
-        shapes = [list(tensors[name].shape) if name in tensors else "missing" for tensors in (held, wanted)]
-        if shapes[0] != shapes[1]:
-            raise BundleError(f"{folder / WEIGHTS} does not fit {SETTINGS}: {name[:80]} is {shapes[0]}, not "
-                              f"{shapes[1]}. {_CURE}")
+    def fit(held: Shapes) -> None:
+        if not _may_fill(settings, vocabularies[1], held):
+            raise BundleError(f"{folder / WEIGHTS} does not fit {SETTINGS}: the network would be larger. {CURE}")
+        with torch.device("meta"):  # shapes without memory
+            wanted = _tensors(build())
+        for name in sorted(wanted.keys() | held.keys()):
+            one = held.get(name, "missing")
+            other = list(wanted[name].shape) if name in wanted else "missing"
+            if one != other:
+                raise BundleError(f"{folder / WEIGHTS} does not fit {SETTINGS}: {name[:80]!r} is {one}, not "
+                                  f"{other}. {CURE}")
+
+    held = read_weights(folder / WEIGHTS, info["sha256"], fit)
+    model = build()
     with torch.no_grad():
-        for name, value in wanted.items():
+        for name, value in _tensors(model).items():
             value.copy_(held[name])
     return model
 
 
+def _may_fill(settings: TrainSettings, target_vocabulary: int, held: Shapes) -> bool:
+    """Whether tensors of these shapes can be enough: a false size is found out before a network is built."""
+    layers = settings.model.encoder_layers + settings.model.decoder_layers
+    there = sum(map(math.prod, held.values()))
+    return layers <= len(held) and _least_parameters(settings, target_vocabulary) <= there
+
+
 def _least_parameters(settings: TrainSettings, target_vocabulary: int) -> int:
-    """No network of these settings has fewer: a false size is found out before its memory is set aside."""
+    """No network of these settings has fewer."""
     model = settings.model
     recurrences = model.decoder_layers * model.hidden**2 + model.encoder_layers * model.hidden**2 // 2
     return recurrences + model.embedding * target_vocabulary
@@ -170,8 +198,12 @@ class _NoRandomStart(TorchFunctionMode):
     """Leaves out the random start of weights that are about to be read; an orthogonal one takes a second."""
 
     def __torch_function__(self, function: Any, types: Any, args: Any = (), kwargs: Any = None) -> Any:
-        if function in (Tensor.normal_, Tensor.uniform_):
+        if function in (Tensor.normal_, Tensor.uniform_, Tensor.div):
             return args[0]
+        if function is torch.nn.init.normal_:
+            return kwargs["tensor"]
+        if function is torch.eye:
+            return kwargs["out"]
         if function is torch.linalg.qr:
             return args[0], args[0][: args[0].shape[1]]
         return function(*args, **(kwargs or {}))
@@ -182,30 +214,6 @@ def _tensors(model: EncoderDecoder) -> dict[str, Tensor]:
     return {**dict(model.named_parameters()), **dict(model.named_buffers())}
 
 
-def _checked(folder: Path, name: str, info: dict[str, Any], limit: int | None = None) -> bytes:
-    """The bytes of a file of the bundle, if they are those it was written with."""
-    content = _bytes(folder / name, limit)
-    if hashlib.sha256(content).hexdigest() != info["sha256"].get(name):
-        raise BundleError(f"{folder / name} is damaged or was altered (its SHA-256 is not that in {INFO}). "
-                          f"{_CURE}")
-    return content
-
-
-def _text(path: Path) -> str:
-    return _bytes(path, _TEXT_LIMIT).decode()
-
-
-def _bytes(path: Path, limit: int | None = None) -> bytes:
-    try:
-        if limit is not None and path.stat().st_size > limit:
-            raise BundleError(f"{path} is damaged (more than {limit} bytes). {_CURE}")
-        return path.read_bytes()
-    except FileNotFoundError:
-        raise BundleError(f"{path} is missing. {_CURE}") from None
-    except OSError as error:
-        raise BundleError(f"{path} cannot be read: {error.strerror}.") from None
-
-
 class _PlainLoader(yaml.SafeLoader):
     """YAML without aliases: a few of them can stand for more text than a memory holds."""
 
@@ -213,6 +221,3 @@ class _PlainLoader(yaml.SafeLoader):
         if self.check_event(yaml.AliasEvent):
             raise yaml.YAMLError("aliases are not taken")
         return super().compose_node(parent, index)
-
-
-_CURE = "Copy the bundle again, or train anew."

@@ -2,6 +2,7 @@
 
 A `\\r`, U+0085 or U+2028 inside a sentence is no line break; one `\\r` before `\\n` and a byte-order
 mark at the start of the text are dropped. So line n here is line n of `wc -l` and `sed -n`.
+Memory is bounded: a line may have LONGEST_LINE bytes, and no more of a text is held than is needed.
 """
 
 from __future__ import annotations
@@ -12,28 +13,30 @@ import select
 import zlib
 from collections.abc import Iterable, Iterator
 from pathlib import Path
-from typing import IO
+from typing import IO, cast
 
 from seq2seq.errors import UserError
 
 MARK = b"\xef\xbb\xbf"  # U+FEFF in UTF-8
 READ_BYTES = 1 << 16
+LONGEST_LINE = 1 << 24  # bytes, the newline counted
+WINDOW_BYTES = 1 << 20  # lines that are handed on together have little more than so many bytes
 
 
 def read_lines(source: str | Path | IO[bytes], name: str | None = None) -> Iterator[str]:
     """Yields the lines of a file (plain or .gz) or of an open binary stream, each as soon as it is there.
 
     `name` stands for the source in messages; left out, it is the path. Raises UserError for a file
-    that cannot be read and for invalid UTF-8, with line (from 1) and byte offset (from 0, in the
-    unpacked text).
+    that cannot be read, for invalid UTF-8, with line (from 1) and byte offset (from 0, in the
+    unpacked text), and for a line longer than LONGEST_LINE.
     """
     if not isinstance(source, (str, Path)):
-        yield from map(_Decoder(name or "the input"), source)  # binary files break lines at \n alone
+        yield from map(_Decoder(name or "the input"), _raw(source))
         return
     name = name or str(source)
     try:
         with gzip.open(source) if str(source).endswith(".gz") else open(source, "rb") as stream:
-            yield from map(_Decoder(name), stream)
+            yield from map(_Decoder(name), _raw(cast(IO[bytes], stream)))
     except (EOFError, zlib.error, gzip.BadGzipFile) as error:
         raise UserError(f"{name} is not a whole gzip file ({error}). Pack it again or unpack it.") from None
     except OSError as error:
@@ -44,7 +47,8 @@ def arriving_lines(descriptor: int, name: str, sizes: Iterable[int]) -> Iterator
     """Yields the lines of an open file or pipe in lists of at most `sizes` lines.
 
     A list is shorter when nothing more has come yet: what is there is never kept waiting for what
-    is not. Raises UserError for invalid UTF-8, after the lines before it.
+    is not; and when its lines are long (WINDOW_BYTES). Raises UserError for invalid UTF-8 and for a
+    line longer than LONGEST_LINE, after the lines before it.
     """
     decode, raw = _Decoder(name), _RawLines(descriptor)
     for size in sizes:
@@ -69,6 +73,8 @@ class _Decoder:
 
     def __call__(self, line: bytes) -> str:
         self._number += 1
+        if len(line) > LONGEST_LINE:
+            raise UserError(too_long(self._name, self._number))
         text = line.removeprefix(MARK) if self._number == 1 else line
         start = self._offset + len(line) - len(text)
         self._offset += len(line)
@@ -82,21 +88,49 @@ class _Decoder:
             ) from None
 
 
+def too_long(name: str, number: int) -> str:
+    """What to say about a line with more than LONGEST_LINE bytes."""
+    return (f"{name} line {number} has more than {LONGEST_LINE >> 20} MiB: that is no sentence, and perhaps no text. "
+            "Give one sentence a line.")
+
+
+def grouped(lines: Iterable[str], sizes: Iterable[int]) -> Iterator[list[str]]:
+    """The lines in lists of `sizes`, fewer where lines are long (WINDOW_BYTES)."""
+    rest = iter(lines)
+    for size in sizes:
+        group: list[str] = []
+        held = 0
+        while len(group) < size and held < WINDOW_BYTES and (line := next(rest, None)) is not None:
+            group.append(line)
+            held += len(line)
+        if not group:
+            return
+        yield group
+
+
+def _raw(stream: IO[bytes]) -> Iterator[bytes]:
+    # Binary streams break lines at \n alone.
+    return iter(lambda: stream.readline(LONGEST_LINE + 1), b"")
+
+
 class _RawLines:
     """The lines of a descriptor, as bytes with their `\\n`."""
 
     def __init__(self, descriptor: int) -> None:
         self._descriptor = descriptor
         self._whole: list[bytes] = []  # lines that nobody has taken, last first
-        self._parts: list[bytes] = []  # the beginning of the next line
+        self._parts: list[bytes] = []  # the beginning of the next line,
+        self._begun = 0                # and its bytes
         self._ended = False
 
     def take(self, most: int) -> list[bytes]:
         """The next lines, at most `most`, waiting only for the first; none at the end."""
         taken: list[bytes] = []
-        while len(taken) < most:
+        held = 0
+        while len(taken) < most and held < WINDOW_BYTES:
             if self._whole:
                 taken.append(self._whole.pop())
+                held += len(taken[-1])
             elif self._ended or (taken and not _ready(self._descriptor)):
                 break
             else:
@@ -107,10 +141,12 @@ class _RawLines:
         chunk = os.read(self._descriptor, READ_BYTES)
         first, *rest = _split(chunk)
         self._parts.append(first)
-        self._ended = not chunk
+        self._begun += len(first)
+        self._ended = not chunk or self._begun > LONGEST_LINE  # more of such a line is not wanted
         if rest or self._ended:
             lines = [b"".join(self._parts), *rest]
             self._parts = [] if self._ended else [lines.pop()]
+            self._begun = sum(map(len, self._parts))
             self._whole = [line for line in reversed(lines) if line]
 
 

@@ -15,6 +15,7 @@ import sentencepiece
 from seq2seq.errors import BundleError
 
 PAD, UNK, BOS, EOS = 0, 1, 2, 3
+META = "\u2581"  # stands for the space before a word
 
 
 class Tokenizer:
@@ -29,6 +30,10 @@ class Tokenizer:
         if [self._processor.pad_id(), self._processor.unk_id(), self._processor.bos_id(),
                 self._processor.eos_id()] != [PAD, UNK, BOS, EOS]:
             raise BundleError(f"{name} has other special pieces than PAD=0 UNK=1 BOS=2 EOS=3; it was not made here.")
+        try:
+            self._processor.id_to_piece(list(range(len(self))))
+        except UnicodeDecodeError:
+            raise BundleError(f"{name} is damaged: a piece of it is not UTF-8.") from None
 
     @classmethod
     def load(cls, path: Path) -> Tokenizer:
@@ -48,11 +53,14 @@ class Tokenizer:
 
     def encode(self, lines: Sequence[str], threads: int = 1) -> list[list[int]]:
         """Piece ids of every line, the best segmentation."""
-        return self._processor.encode(list(lines), num_threads=threads)
+        # The rules of a model cannot name NUL, which data preparation removes with the other controls.
+        return self._processor.encode([line.replace("\0", "") for line in lines], num_threads=threads)
 
     def decode(self, ids: Sequence[Sequence[int]]) -> list[str]:
         """Text of every list of ids; special pieces give nothing, UNK gives its mark."""
-        return self._processor.decode([list(map(int, row)) for row in ids])
+        # Unknown words of kind=word with byte_fallback hold the meta symbol in bytes.
+        return [text.replace(META, " ").removeprefix(" ") if META in text else text
+                for text in self._processor.decode([list(map(int, row)) for row in ids])]
 
     def pieces(self, ids: Sequence[int]) -> list[str]:
         """The pieces as text, for showing alignments."""

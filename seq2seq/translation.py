@@ -19,15 +19,18 @@ import torch
 from torch import Tensor
 
 from seq2seq.bundle import Bundle, load_bundle
-from seq2seq.errors import SettingError
+from seq2seq.errors import SettingError, UserError
+from seq2seq.parts import parts
 from seq2seq.precision import pick_device
 from seq2seq.search import Ensemble, Hypothesis, translate_ids
 from seq2seq.settings.reading import read_settings
 from seq2seq.settings.search import SearchSettings
 from seq2seq.settings.training import Device
+from seq2seq.settings.translate import Long
 from seq2seq.tokenizer import EOS, Tokenizer
 
 MAX_SOURCE_PIECES = 500
+PARTS_AT_ONCE = 64  # of one line: the attention of more is not kept at the same time
 log = logging.getLogger("seq2seq")
 
 
@@ -39,7 +42,8 @@ class Candidate:
     pieces: list[str]         # y_1..y_T as text
     score: float              # what candidates are ranked by (seq2seq/search/penalties.py)
     log_probability: float    # natural logarithm, EOS counted
-    attention: Tensor | None  # (T, N) over the source pieces
+    attention: Tensor | None  # (T, N) over the source pieces; None for a line that was split
+    alignment: list[int] | None = None  # of each piece the source piece with the largest weight
 
 
 @dataclasses.dataclass(frozen=True)
@@ -47,7 +51,7 @@ class Translation:
     """What became of one line."""
 
     source: str
-    source_pieces: list[str]     # x_1..x_N as text, EOS last; empty for an empty line
+    source_pieces: list[str]     # x_1..x_N as text, EOS last (and at the end of a part); empty for an empty line
     candidates: list[Candidate]  # best first; empty for an empty line
 
     @property
@@ -59,29 +63,30 @@ class Translator:
     """A trained model, or several as an ensemble, with its tokenizers and its search."""
 
     def __init__(self, bundles: Sequence[Bundle], search: SearchSettings, *, device: torch.device | str = "cpu",
-                 max_source_pieces: int = MAX_SOURCE_PIECES) -> None:
+                 max_source_pieces: int = MAX_SOURCE_PIECES, long: Long = Long.CUT) -> None:
         self.bundles, self.search, self.device = list(bundles), search, torch.device(device)
-        self.max_source_pieces = max_source_pieces
+        self.max_source_pieces, self.long = max_source_pieces, long
         self._source, self._target = _common_tokenizers(self.bundles)
         models = [bundle.model for bundle in self.bundles]
         self._model: Any = models[0] if len(models) == 1 else Ensemble(models)
 
     @classmethod
     def load(cls, run: str | Path | Sequence[str | Path], device: str = "auto",
-             max_source_pieces: int = MAX_SOURCE_PIECES, **search: Any) -> Translator:
+             max_source_pieces: int = MAX_SOURCE_PIECES, long: str = "cut", **search: Any) -> Translator:
         """Opens a run folder or bundle, or a list of them as an ensemble.
 
-        `device` is auto, cpu or cuda; `search` are fields of SearchSettings, for example `beam_size=10`
+        `device` is auto, cpu or cuda; `long` is cut or split: what becomes of lines with more than
+        `max_source_pieces`; `search` are fields of SearchSettings, for example `beam_size=10`
         or `kind="greedy"`. Raises BundleError for a folder that is none and SettingError for a setting
         that does not exist or is out of range.
         """
         settings = read_settings(SearchSettings, search, where="search")
-        choice = read_settings(_DeviceChoice, {"device": device}).device
-        return cls.open(run, settings, choice, max_source_pieces)
+        choice = read_settings(_Choices, {"device": device, "long": long})
+        return cls.open(run, settings, choice.device, max_source_pieces, choice.long)
 
     @classmethod
     def open(cls, run: str | Path | Sequence[str | Path], search: SearchSettings, device: Device = Device.AUTO,
-             max_source_pieces: int = MAX_SOURCE_PIECES) -> Translator:
+             max_source_pieces: int = MAX_SOURCE_PIECES, long: Long = Long.CUT) -> Translator:
         """`load` with settings that have been read already."""
         folders = [run] if isinstance(run, (str, Path)) else list(run)
         if not folders:
@@ -90,7 +95,7 @@ class Translator:
             raise SettingError("device=cuda: torch finds no CUDA device. Choose device=cpu or auto.")
         place = pick_device(device)
         bundles = [load_bundle(Path(folder), str(place)) for folder in folders]
-        return cls(bundles, search, device=place, max_source_pieces=max_source_pieces)
+        return cls(bundles, search, device=place, max_source_pieces=max_source_pieces, long=long)
 
     @property
     def languages(self) -> tuple[str, str]:
@@ -114,41 +119,87 @@ class Translator:
         """Translations with scores, pieces, n best, and attention where asked for and there.
 
         `first` is the number of the first line: draws of search.kind=sample depend on it, and warnings
-        name it beside `name`.
+        name it beside `name`. Raises UserError for a line that is no text (half a surrogate pair).
         """
-        ids = [self._cut(row, f"{name} line {first + place}")
-               for place, row in enumerate(self._source.encode(lines))]
-        rows = [place for place, row in enumerate(ids) if row and lines[place].strip()]
-        found = translate_ids(self._model, [ids[row] for row in rows], self.search, self.device,
-                              numbers=[first + row for row in rows], attention=attention)
-        candidates: list[list[Candidate]] = [[] for _ in lines]
-        for row, hypotheses in zip(rows, found, strict=True):
-            candidates[row] = self._candidates(hypotheses)
-        return [Translation(line, self._source.pieces([*row, EOS]) if best else [], best)
-                for line, row, best in zip(lines, ids, candidates, strict=True)]
+        _refuse_halves(lines, first, name)
+        ids = self._source.encode(lines)
+        rows = [row for row, line in enumerate(lines) if ids[row] and line.strip()]
+        too_long = [row for row in rows if len(ids[row]) > self.max_source_pieces]
+        if self.long is Long.CUT:
+            for row in too_long:
+                log.warning("%s line %d has %d pieces: only the first %d are translated (max_source_pieces)",
+                            name, first + row, len(ids[row]), self.max_source_pieces)
+                ids[row] = ids[row][: self.max_source_pieces]
+            too_long = []
+        result = [Translation(line, [], []) for line in lines]
+        whole = sorted(set(rows) - set(too_long))
+        found = self._search([ids[row] for row in whole], [first + row for row in whole], attention)
+        for row, hypotheses in zip(whole, found, strict=True):
+            result[row] = Translation(lines[row], self._source.pieces([*ids[row], EOS]), self._candidates(hypotheses))
+        for row in too_long:
+            result[row] = self._in_parts(lines[row], ids[row], first + row, attention)
+        return result
 
-    def _cut(self, ids: list[int], where: str) -> list[int]:
-        if len(ids) <= self.max_source_pieces:
-            return ids
-        log.warning("%s has %d pieces: only the first %d are translated (max_source_pieces)",
-                    where, len(ids), self.max_source_pieces)
-        return ids[: self.max_source_pieces]
+    def _search(self, source: list[list[int]], numbers: list[int], attention: bool) -> list[list[Hypothesis]]:
+        return translate_ids(self._model, source, self.search, self.device, numbers=numbers, attention=attention)
+
+    def _in_parts(self, line: str, ids: list[int], number: int, attention: bool) -> Translation:
+        """The parts of one line after each other; candidate n is made of the n-th of every part.
+
+        The attention of a whole book would be a table of its length squared, nearly all zeros: it
+        becomes the alignment part by part.
+        """
+        cuts = parts(self._source.pieces(ids), self.max_source_pieces)
+        pieces: list[str] = []
+        found: list[list[Candidate]] = []
+        for begin in range(0, len(cuts), PARTS_AT_ONCE):
+            some = [ids[cut] for cut in cuts[begin : begin + PARTS_AT_ONCE]]
+            for part, hypotheses in zip(some, self._search(some, [number] * len(some), attention), strict=True):
+                found.append([_without_attention(one, len(pieces)) for one in self._candidates(hypotheses)])
+                pieces += self._source.pieces([*part, EOS])
+        return Translation(line, pieces, [_joined(ranked) for ranked in zip(*found, strict=False)])
 
     def _candidates(self, hypotheses: list[Hypothesis]) -> list[Candidate]:
         texts = self._target.decode([one.pieces for one in hypotheses])
         return [Candidate(_one_line(text), self._target.pieces(one.pieces), one.score, one.log_probability,
-                          one.attention)
+                          one.attention, None if one.attention is None else one.attention.argmax(-1).tolist())
                 for text, one in zip(texts, hypotheses, strict=True)]
 
 
 @dataclasses.dataclass(kw_only=True)
-class _DeviceChoice:
+class _Choices:
     device: Device
+    long: Long
 
 
 def _one_line(text: str) -> str:
     # A vocabulary may hold line breaks (byte pieces, odd corpora); one line in is one line out.
     return text.replace("\r", " ").replace("\n", " ")
+
+
+def _without_attention(candidate: Candidate, shift: int) -> Candidate:
+    """The candidate of a part that begins `shift` source pieces behind the beginning of its line."""
+    alignment = None if candidate.alignment is None else [place + shift for place in candidate.alignment]
+    return dataclasses.replace(candidate, attention=None, alignment=alignment)
+
+
+def _joined(ranked: Sequence[Candidate]) -> Candidate:
+    """The candidates of all parts as one. The parts know nothing of each other: their probabilities multiply."""
+    aligned = [one.alignment for one in ranked if one.alignment is not None]
+    return Candidate(
+        text=" ".join(one.text for one in ranked if one.text), pieces=[piece for one in ranked for piece in one.pieces],
+        score=sum(one.score for one in ranked), log_probability=sum(one.log_probability for one in ranked),
+        attention=None, alignment=[place for part in aligned for place in part] if aligned else None,
+    )
+
+
+def _refuse_halves(lines: Sequence[str], first: int, name: str) -> None:
+    for number, line in enumerate(lines, first):
+        try:
+            line.encode()
+        except UnicodeEncodeError as error:
+            raise UserError(f"{name} line {number} is no text: character {error.start + 1} is half of a surrogate "
+                            "pair. Put the pair together, or leave the half out.") from None
 
 
 def _common_tokenizers(bundles: Sequence[Bundle]) -> tuple[Tokenizer, Tokenizer]:

@@ -13,7 +13,7 @@ from typing import IO, Any
 
 from seq2seq.errors import UserError
 from seq2seq.folders import writing
-from seq2seq.text import arriving_lines, read_lines
+from seq2seq.text import arriving_lines, grouped, read_lines
 from seq2seq.translation import Candidate, Translation
 
 # Lines translated together. The first are few, so that the first output comes soon; many together can
@@ -41,8 +41,7 @@ def read_windows(path: str | None) -> Iterator[list[str]]:
 
 def _file_windows(path: str) -> Iterator[list[str]]:
     if path.endswith(".gz"):
-        lines = read_lines(path)
-        yield from itertools.takewhile(bool, (list(itertools.islice(lines, size)) for size in window_sizes()))
+        yield from grouped(read_lines(path), window_sizes())
         return
     with open(path, "rb") as file:
         yield from arriving_lines(file.fileno(), path, window_sizes())
@@ -98,7 +97,7 @@ def json_line(translation: Translation, n_best: bool = False) -> str:
     """One object: the source, its best translation and, with `n_best`, all of them.
 
     `attention` has a row of weights over `source_pieces` for each of `pieces`; `alignment` the place of
-    the largest. Both are there for models with attention only.
+    the largest. Both are there for models with attention only, and a line that was split has no `attention`.
     """
     best = translation.candidates[0] if translation.candidates else None
     record: dict[str, Any] = {"source": translation.source, "source_pieces": translation.source_pieces}
@@ -113,7 +112,8 @@ def _candidate(candidate: Candidate) -> dict[str, Any]:
         "translation": candidate.text, "score": round(candidate.score, 6),
         "log_probability": round(candidate.log_probability, 6), "pieces": candidate.pieces,
     }
+    if candidate.alignment is not None:
+        record["alignment"] = candidate.alignment
     if candidate.attention is not None:
-        record["alignment"] = candidate.attention.argmax(-1).tolist()
         record["attention"] = [[round(weight, 4) for weight in row] for row in candidate.attention.tolist()]
     return record

@@ -183,6 +183,42 @@ ALIASES = b"a: &a [1, 1, 1]\n" + b"".join(  # each line stands for three times t
     f"{new}: &{new} [*{old}, *{old}, *{old}]\n".encode()
     for old, new in zip("abcdefghijkl", "bcdefghijklm", strict=True))
 
+def moved_behind_a_link(folder: Path, name: str) -> None:
+    """The file, whole and with a fitting checksum, but outside of the folder."""
+    outside = folder.parent / name
+    shutil.move(folder / name, outside)
+    (folder / name).symlink_to(outside)
+
+
+def as_a_pipe(folder: Path, name: str) -> None:
+    (folder / name).unlink()
+    os.mkfifo(folder / name)
+
+
+def with_header(folder: Path, change) -> None:
+    """Alters what weights.safetensors says about its tensors, and signs it."""
+    raw = (folder / "weights.safetensors").read_bytes()
+    length = int.from_bytes(raw[:8], "little")
+    header = json.loads(raw[8 : 8 + length])
+    change(header)
+    written = json.dumps(header).encode()
+    resigned(folder, "weights.safetensors", len(written).to_bytes(8, "little") + written + raw[8 + length :])
+
+
+def with_one(header: dict, **changes) -> None:
+    header["output_bias"].update(changes)
+
+
+def with_piece(folder: Path, piece: bytes) -> None:
+    raw = (folder / "tokenizer.model").read_bytes()
+    assert b"\xe2\x96\x81tu" in raw
+    resigned(folder, "tokenizer.model", raw.replace(b"\xe2\x96\x81tu", piece))
+
+
+def sparse(folder: Path, name: str, size: int) -> None:
+    os.truncate(folder / name, size)  # so large without a block on the disk
+
+
 DAMAGES = {
     "no folder": (shutil.rmtree, "does not exist"),
     "no bundle.json": (lambda f: (f / "bundle.json").unlink(), "is no run folder or model bundle"),
@@ -194,8 +230,42 @@ DAMAGES = {
     "nested info": (lambda f: (f / "bundle.json").write_text("[" * 100_000), "bundle.json is damaged"),
     "huge info": (lambda f: os.truncate(f / "bundle.json", 1 << 30), r"damaged \(more than"),
     "other format": (lambda f: with_info(f, format_version=99), "has bundle format 99; this version reads format 1"),
-    "no languages": (lambda f: with_info(f, languages=["en"]), r"damaged \(languages or sha256\)"),
-    "sums of another kind": (lambda f: with_info(f, sha256=[]), r"damaged \(languages or sha256\)"),
+    "older format": (lambda f: with_info(f, format_version=0), "has bundle format 0; this version reads format 1"),
+    "format in words": (lambda f: with_info(f, format_version="1\n2"), r"has bundle format '1\\n2'; this version"),
+    "no format": (lambda f: with_info(f, format_version=None), "has bundle format None"),
+    "languages that steer a terminal": (lambda f: with_info(f, languages=["en", "\x1b[2J"]), r"damaged \(languages"),
+    "endless language": (lambda f: with_info(f, languages=["en", "d" * 10_000]), r"damaged \(languages"),
+    "corpus of another kind": (lambda f: with_info(f, corpus=["tiny"]), "sha256 or corpus"),
+    "corpus folder of another kind": (lambda f: with_info(f, corpus={"folder": 5}), "sha256 or corpus"),
+    "linked weights": (lambda f: moved_behind_a_link(f, "weights.safetensors"), "weights.safetensors is a link"),
+    "linked settings": (lambda f: moved_behind_a_link(f, "settings.yaml"), "settings.yaml is a link"),
+    "linked info": (lambda f: moved_behind_a_link(f, "bundle.json"), "bundle.json is a link"),
+    "linked tokenizer": (lambda f: moved_behind_a_link(f, "tokenizer.model"), "tokenizer.model is a link"),
+    "a pipe for weights": (lambda f: as_a_pipe(f, "weights.safetensors"), "weights.safetensors is no ordinary file"),
+    "a folder for weights": (lambda f: ((f / "weights.safetensors").unlink(), (f / "weights.safetensors").mkdir()),
+                             "weights.safetensors is no ordinary file"),
+    "sparse weights": (lambda f: sparse(f, "weights.safetensors", 1 << 40), r"damaged \(more than"),
+    "sparse tokenizer": (lambda f: sparse(f, "tokenizer.model", 1 << 40), r"damaged \(more than"),
+    "a number no float can hold": (lambda f: with_settings(f, training__clip_norm=10**400), "is out of range"),
+    "a giant whole number": (lambda f: with_settings(f, model__hidden=10**400), "the network would be larger"),
+    "a book for a setting": (lambda f: with_settings(f, cell__kind="x" * 100_000), "cannot be used: cell.kind=x"),
+    "a setting that steers a terminal": (lambda f: with_settings(f, cell__kind="\x1b[2J"), r"cell.kind=\?\[2J is not"),
+    "header longer than the file": (lambda f: resigned(f, "weights.safetensors", b"\xff" * 7 + b"\x7f" + b"{}"),
+                                    "weights.safetensors is damaged"),
+    "header of no tensors": (lambda f: resigned(f, "weights.safetensors", (2).to_bytes(8, "little") + b"[]"),
+                             "weights.safetensors is damaged"),
+    "nested header": (lambda f: resigned(f, "weights.safetensors", (90_000).to_bytes(8, "little") + b"[" * 90_000),
+                      "weights.safetensors is damaged"),
+    "other number format": (lambda f: with_header(f, lambda h: with_one(h, dtype="I32")), "is damaged"),
+    "claimed shape": (lambda f: with_header(f, lambda h: with_one(h, shape=[1 << 39, 1 << 39])), "is damaged"),
+    "negative shape": (lambda f: with_header(f, lambda h: with_one(h, shape=[-1, -48])), "is damaged"),
+    "tensors on top of each other": (lambda f: with_header(f, lambda h: with_one(h, data_offsets=[0, 192])),
+                                     "is damaged"),
+    "a name that breaks the line": (lambda f: with_header(f, lambda h: h.update({"a\nb": h.pop("output_bias")})),
+                                    "does not fit settings.yaml"),
+    "a piece that is no text": (lambda f: with_piece(f, b"\xe2\x96\x81t\xff"), "a piece of it is not UTF-8"),
+    "no languages": (lambda f: with_info(f, languages=["en"]), r"damaged \(languages, sha256 or corpus\)"),
+    "sums of another kind": (lambda f: with_info(f, sha256=[]), r"damaged \(languages, sha256 or corpus\)"),
     "altered settings": (lambda f: (f / "settings.yaml").write_text("seed: 2"), "damaged or was altered"),
     "unknown setting": (lambda f: resigned(f, "settings.yaml", b"colour: red"), "colour is not a setting"),
     "class path": (lambda f: resigned(f, "settings.yaml", b"_target_: os.system"), "_target_ is not a setting"),
@@ -249,6 +319,23 @@ def test_any_mutation_of_a_file_is_refused_or_harmless(copy, signed):
         for other, original in originals.items():
             (copy / other).write_bytes(original)
     assert refused > (20 if signed else 60)
+
+
+def test_names_that_leave_the_folder_are_never_opened(copy, monkeypatch):
+    """Checksums may name what they like: the files of a bundle have fixed names."""
+    info = json.loads((copy / "bundle.json").read_text())
+    with_info(copy, sha256={**info["sha256"], "../outside": "0" * 64, "/etc/hostname": "0" * 64})
+    opened = []
+    monkeypatch.setattr(os, "open", lambda path, *rest, real=os.open: (opened.append(Path(path)), real(path, *rest))[1])
+    load_bundle(copy)
+    assert {path.parent for path in opened} == {copy}
+    assert {path.name for path in opened} == {"bundle.json", "settings.yaml", "tokenizer.model", "weights.safetensors"}
+
+
+def test_a_run_folder_may_be_a_link(copy, tmp_path):
+    (tmp_path / "runs").mkdir()
+    (tmp_path / "runs" / "best").symlink_to(copy)
+    assert load_bundle(tmp_path / "runs").folder == tmp_path / "runs" / "best"
 
 
 def test_a_bundle_is_loaded_without_the_slow_libraries(saved):

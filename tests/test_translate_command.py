@@ -213,7 +213,7 @@ def test_windows_of_a_file_grow(tmp_path: Path) -> None:
 @given(st.text(), st.text())
 @settings(max_examples=50, deadline=None, suppress_health_check=[HealthCheck.too_slow])
 def test_a_json_line_is_one_line_that_reads_back(source: str, text: str) -> None:
-    candidate = Candidate(text, [text], -1.0, -2.0, torch.tensor([[0.25, 0.75]]))
+    candidate = Candidate(text, [text], -1.0, -2.0, torch.tensor([[0.25, 0.75]]), [1])
     line = json_line(Translation(source, ["a", "</s>"], [candidate]))
     assert "\n" not in line
     assert json.loads(line)["source"] == source and json.loads(line)["alignment"] == [1]

@@ -8,6 +8,7 @@ from typing import Protocol
 Batch = tuple[list[str], list[str]]    # source lines, target lines: equally many
 Shard = Callable[[], Iterator[Batch]]  # picklable; runs in a worker process; yields batches of up to BATCH_LINES lines
 BATCH_LINES = 10_000
+BATCH_CHARACTERS = 1 << 24  # of a side: of long lines a batch has fewer
 
 
 class Source(Protocol):

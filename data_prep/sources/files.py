@@ -7,7 +7,7 @@ import itertools
 from collections.abc import Iterator
 from pathlib import Path
 
-from data_prep.sources.base import BATCH_LINES, Batch, Shard
+from data_prep.sources.base import BATCH_CHARACTERS, BATCH_LINES, Batch, Shard
 from data_prep.sources.lines import TextFile
 from seq2seq.errors import CorpusError
 
@@ -56,19 +56,24 @@ class _Part:
 
 
 def paired(source: Iterator[list[str]], target: Iterator[list[str]]) -> Iterator[Batch]:
-    """Two streams of lists of any lengths as batches of up to BATCH_LINES pairs."""
+    """Two streams of lists of any lengths as batches of up to BATCH_LINES pairs, fewer of long lines."""
     left: list[str] = []
     right: list[str] = []
     while True:
-        while len(left) < BATCH_LINES and (more := next(source, None)) is not None:
-            left += more
-        while len(right) < BATCH_LINES and (more := next(target, None)) is not None:
-            right += more
+        _fill(left, source)
+        _fill(right, target)
         size = min(len(left), len(right), BATCH_LINES)
         if not size:
             return
         yield left[:size], right[:size]
         del left[:size], right[:size]
+
+
+def _fill(lines: list[str], more: Iterator[list[str]]) -> None:
+    held = sum(map(len, lines))
+    while len(lines) < BATCH_LINES and held < BATCH_CHARACTERS and (new := next(more, None)) is not None:
+        lines += new
+        held += sum(map(len, new))
 
 
 def _pair(prefix: str, languages: tuple[str, str]) -> tuple[TextFile, TextFile]:

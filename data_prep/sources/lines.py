@@ -20,7 +20,7 @@ import numpy as np
 
 from seq2seq.corpus_files import Stamp
 from seq2seq.errors import CorpusError
-from seq2seq.text import MARK
+from seq2seq.text import LONGEST_LINE, MARK, too_long
 
 BLOCK = 1 << 20  # bytes
 
@@ -55,7 +55,8 @@ class TextFile:
     def read(self, first: int, last: int) -> Iterator[list[str]]:
         """Yields the lines first..last-1 in lists of some thousand.
 
-        Raises CorpusError at invalid UTF-8, and when the file is not the one that was counted.
+        Raises CorpusError at invalid UTF-8, at a line longer than LONGEST_LINE, and when the file is not the
+        one that was counted.
         """
         if first >= last:
             return
@@ -68,6 +69,8 @@ class TextFile:
                 data = rest + block
                 end = len(data) if not block else data.rfind(b"\n") + 1
                 whole, rest = data[:end], data[end:]
+                if len(rest) > LONGEST_LINE:
+                    raise CorpusError(too_long(self.path, number + whole.count(b"\n") + 1))
                 if whole:
                     lines = self._decode(whole, number, offset)
                     yield lines[: last - number]

@@ -50,8 +50,13 @@ def is_table(path: str) -> bool:
 
 
 def one_line(value: Any, where: str) -> str:
-    """The text of a field. Raises CorpusError for lists and groups."""
+    """The text of a field. Raises CorpusError for lists, groups and half surrogate pairs (JSON can write them)."""
     if isinstance(value, str):
+        try:
+            value.encode()
+        except UnicodeEncodeError:
+            raise CorpusError(f"{where} is no text: it holds half of a surrogate pair. Correct it, or leave the "
+                              "line out.") from None
         return value.replace("\n", " ") if "\n" in value else value
     if value is None:
         return ""
@@ -103,7 +108,10 @@ class _Parquet:
         file = pq.ParquetFile(self.path)
         for record in file.iter_batches(BATCH_LINES, row_groups=list(range(first, last)), columns=[*self.columns]):
             table = pa.Table.from_batches([record])
-            source, target = (table.column(name).to_pylist() for name in self.columns)
+            try:
+                source, target = (table.column(name).to_pylist() for name in self.columns)
+            except UnicodeDecodeError:
+                raise CorpusError(f"{self.path} holds text that is not UTF-8. Write it from text that is.") from None
             yield (
                 [one_line(value, f"{self.path} column {self.columns[0]}") for value in source],
                 [one_line(value, f"{self.path} column {self.columns[1]}") for value in target],
@@ -166,7 +174,7 @@ def _tsv(places: tuple[int, int], width: int, line: str, where: str) -> tuple[st
 def _jsonl(columns: tuple[str, str], line: str, where: str) -> tuple[str, str]:
     try:
         row = json.loads(line)
-    except ValueError:
+    except (ValueError, RecursionError):
         raise CorpusError(f"{where} is not JSON: {line[:60]!r}. A .jsonl file has one object in every line.") from None
     sides = []
     for name in columns:

@@ -10,6 +10,7 @@ from __future__ import annotations
 import dataclasses
 import difflib
 import enum
+import functools
 import math
 import types
 import typing
@@ -25,7 +26,7 @@ def read_settings(kind: type[T], mapping: Mapping[str, Any], where: str = "") ->
     """Builds the dataclass `kind` from nested mappings; raises SettingError with the dotted key."""
     if not isinstance(mapping, Mapping):
         raise SettingError(f"{where or 'settings'}={mapping!r} is not a group of settings.")
-    hints = typing.get_type_hints(kind)
+    hints = _hints(kind)  # type: ignore[arg-type]
     names = [field.name for field in dataclasses.fields(kind)]  # type: ignore[arg-type]
     for key in mapping:
         if key not in names:
@@ -69,7 +70,8 @@ def check(settings: Any, field: str, *, at_least: float | None = None, at_most: 
         bounds.append((value <= at_most, f"at most {at_most}"))
     if below is not None:
         bounds.append((value < below, f"below {below}"))
-    if not math.isfinite(value) or not all(good for good, _ in bounds):
+    finite = isinstance(value, int) or math.isfinite(value)  # an integer may be more than a float holds
+    if not finite or not all(good for good, _ in bounds):
         wanted = " and ".join(words for _, words in bounds)
         raise SettingError(f"{field}={value} is out of range: give a number {wanted}.")
 
@@ -80,6 +82,12 @@ def differences(old: Any, new: Any, where: str = "") -> list[tuple[str, Any, Any
         keys = list(old) + [key for key in new if key not in old]
         return [row for key in keys for row in differences(old.get(key), new.get(key), _join(where, key))]
     return [] if old == new else [(where, old, new)]
+
+
+@functools.cache
+def _hints(kind: Any) -> dict[str, Any]:
+    # Evaluates the annotations' text: once for each of our classes, never while a stranger's file is read.
+    return typing.get_type_hints(kind)
 
 
 def _required(field: dataclasses.Field) -> bool:
@@ -139,7 +147,10 @@ def _read_choice(kind: type[enum.Enum], value: Any, where: str) -> enum.Enum:
 
 def _read_scalar(kind: Any, value: Any, where: str) -> Any:
     if kind is float and isinstance(value, int) and not isinstance(value, bool):
-        return float(value)
+        try:
+            return float(value)
+        except OverflowError:
+            raise SettingError(f"{where} is out of range: give a number that a float can hold.") from None
     if kind is Any or (isinstance(value, kind) and not (kind is int and isinstance(value, bool))):
         return value
     words = {int: "a whole number", float: "a number", bool: "true or false", str: "a text"}

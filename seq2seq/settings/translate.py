@@ -16,13 +16,21 @@ class Format(enum.Enum):
     JSONL = "jsonl"  # one JSON object in a line, with scores, pieces, alignment and the n best
 
 
+class Long(enum.Enum):
+    """What becomes of a line with more than max_source_pieces pieces."""
+
+    CUT = "cut"      # only its beginning is translated, with a warning
+    SPLIT = "split"  # it is translated in parts, cut after a sentence where there is one
+
+
 @dataclasses.dataclass(kw_only=True)
 class TranslateSettings:
     run: str | list[str] | None = None  # folder of a run or bundle; a list is an ensemble
     input: str | None = None            # file, plain or .gz; null: standard input
     output: str | None = None           # file; null: standard output
     format: Format = Format.TEXT
-    max_source_pieces: int = 500        # longer lines are cut there, with a warning
+    max_source_pieces: int = 500        # the most that are translated at once
+    long: Long = Long.CUT               # what becomes of longer lines
     device: Device = Device.AUTO
     threads: int | None = None          # CPU threads; null: torch's choice
     search: SearchSettings = dataclasses.field(default_factory=SearchSettings)

@@ -1,0 +1,64 @@
+"""Checks a trained model on your own sentences.
+
+    python doctor.py run=runs/m30k < sentences.en
+    python doctor.py --help
+"""
+
+from __future__ import annotations
+
+import itertools
+import sys
+from collections.abc import Sequence
+from typing import TYPE_CHECKING
+
+from seq2seq.command import command
+from seq2seq.settings.doctor import DoctorSettings
+
+if TYPE_CHECKING:
+    from seq2seq.doctor import Check
+
+WIDTH = 120  # columns of the table where it is read by no terminal
+
+
+@command(config_name="doctor", kind=DoctorSettings)
+def main(settings: DoctorSettings) -> None:
+    import torch  # not for --help
+
+    from seq2seq.doctor import examine
+    from seq2seq.translation import Translator
+
+    if settings.threads is not None:
+        torch.set_num_threads(settings.threads)
+    translator = Translator.open(settings.run or "", settings.search, settings.device, settings.max_source_pieces)
+    checks = examine(translator, sentences(settings), settings.tolerance)
+    show(checks)
+    sys.exit(int(any(check.passed is False for check in checks)))
+
+
+def sentences(settings: DoctorSettings) -> list[str]:
+    """The lines to look at: of a file, of standard input, or our own where that is a terminal."""
+    from seq2seq.doctor import SENTENCES
+    from seq2seq.text import read_lines
+
+    if settings.input is not None:
+        lines = read_lines(settings.input)
+    elif sys.stdin is None or sys.stdin.isatty():
+        lines = iter(SENTENCES)
+    else:
+        lines = read_lines(sys.stdin.buffer, "standard input")
+    return list(itertools.islice(lines, settings.lines))
+
+
+def show(checks: Sequence[Check]) -> None:
+    """Prints the table to standard output."""
+    from rich.console import Console
+    from rich.table import Table
+
+    table = Table("check", "result", "finding")
+    for check in checks:
+        table.add_row(check.name, {True: "pass", False: "FAIL", None: ""}[check.passed], check.finding)
+    Console(width=None if sys.stdout.isatty() else WIDTH).print(table)
+
+
+if __name__ == "__main__":
+    main()
