@@ -1,12 +1,13 @@
 # make demo: set up, prepare the embedded corpus, train two models, score them, translate.
 # make test: set up, check style and types, run the tests.
+# make torture: the long checks of trust: faults, kills, mutated bundles, long runs. About an hour.
 
 PYTHON ?= python3
 VENV := .venv
 BIN := $(VENV)/bin
 DEMO := runs/demo
 
-.PHONY: demo test clean help
+.PHONY: demo test torture clean help
 .DELETE_ON_ERROR:
 
 help:
@@ -34,6 +35,9 @@ test: $(VENV)/.installed-test
 	$(BIN)/ruff check .
 	$(BIN)/mypy
 	$(BIN)/python -m pytest -n 2
+
+torture: $(VENV)/.installed-test
+	$(BIN)/python -m pytest torture -s
 
 clean:
 	rm -rf $(VENV) data/grammar $(DEMO)
