@@ -5,6 +5,7 @@ from __future__ import annotations
 import os
 import random
 import shutil
+import threading
 from pathlib import Path
 
 import pytest
@@ -152,17 +153,17 @@ CHANGES = {"flipped": lambda path: flip(path, 8 * path.stat().st_size // 2), "cu
 @pytest.mark.parametrize("change", CHANGES)
 def test_a_corpus_file_that_changes_under_the_run_is_named(corpus, tmp_path, monkeypatch, change, name):
     mine = shutil.copytree(corpus, tmp_path / "corpus")
-    run, real, chunk = tmp_path / "run", Run.update, TrainingBatches.chunk
+    run, real, chunk, changed = tmp_path / "run", Run.update, TrainingBatches.chunk, threading.Event()
 
     def update(self, batch):
         if self.state.updates == 3:
             CHANGES[change](mine / name)
+            changed.set()
         real(self, batch)
 
     def slow_chunk(self, epoch, number):  # not drawn ahead before the change
         if epoch == 1:
-            while (mine / name).exists() and (mine / name).read_bytes() == (corpus / name).read_bytes():
-                pass
+            changed.wait()
         return chunk(self, epoch, number)
 
     monkeypatch.setattr(Run, "update", update)
