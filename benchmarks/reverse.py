@@ -25,7 +25,7 @@ from seq2seq.memory import keep_freed_memory
 from seq2seq.models.build import build_model
 from seq2seq.models.encoder_decoder import EncoderDecoder
 from seq2seq.search import translate_ids
-from seq2seq.settings.model import NetworkSettings
+from seq2seq.settings.model import CellKind, NetworkSettings
 from seq2seq.settings.reading import read_settings
 from seq2seq.settings.search import SearchKind, SearchSettings
 
@@ -49,9 +49,11 @@ def accuracy(model: EncoderDecoder, generator: np.random.Generator, pairs: int =
     return sum(best[0].pieces == ids[::-1] for best, ids in zip(found, source, strict=True)) / pairs
 
 
-def train(settings: NetworkSettings, *, updates: int, seed: int = 1, learning_rate: float = 3e-3
+def train(settings: NetworkSettings, *, updates: int, seed: int = 1, learning_rate: float | None = None
           ) -> tuple[float, int]:
     """Trains one network; returns the accuracy reached and the updates it took."""
+    if learning_rate is None:
+        learning_rate = 3e-3 if settings.cell.kind is CellKind.RNN else 1e-2  # gates bear more
     torch.manual_seed(seed)
     generator, fresh = np.random.default_rng(seed), np.random.default_rng(seed + 1000)
     model = build_model(settings, FIRST + SYMBOLS, FIRST + SYMBOLS)
