@@ -46,7 +46,9 @@ def command(config_name: str, kind: type[T]) -> Callable[[Callable[[T], None]], 
             except Exception as error:
                 from seq2seq.complaints import one_line
 
-                line = told(error) if isinstance(error, OSError) else one_line(error, CONFIGURATION, config_name)
+                line = one_line(error, CONFIGURATION, config_name)  # first: some of Hydra's are OSErrors too
+                if line is None and isinstance(error, OSError):
+                    line = told(error)
                 if line is None:
                     raise
                 _fail(line)
