@@ -1,8 +1,8 @@
 """The recurrences over all T steps from their inputs' gates U x_t + b, with their gradients by hand.
 
 The library's fused call takes x_t and forms U x_t itself. Where a part of x_t is the same at every step (a
-fixed context fed at every step), its product is needed once for a sentence, not T times: on a CPU a decoder
-trains 1.5 times as fast for it. The gradients of all steps' gates lie in one table D (T, B, gates * H), and
+fixed context fed at every step), its product is needed once for a sentence, not T times
+(benchmarks/recurrence_speed.py). The gradients of all steps' gates lie in one table D (T, B, gates * H), and
 
     dL/dW = sum_t D_t^T h_{t-1}      is one product over the T * B rows.
 

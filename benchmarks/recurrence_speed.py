@@ -1,0 +1,58 @@
+"""A decoder's recurrence over all steps with a constant context: `Cell.sequence` against the library's fused call.
+
+    python benchmarks/recurrence_speed.py                # 93 sentences x 16 steps, E 256, H 512, one thread
+    python benchmarks/recurrence_speed.py --threads 2
+
+Forward and backward pass together, in turns; the shortest of each counts. Prints processor milliseconds
+and the ratio to the library's call on the input [y_t; c], the baseline.
+"""
+
+from __future__ import annotations
+
+import argparse
+import sys
+import time
+from collections.abc import Callable
+from pathlib import Path
+
+import torch
+from torch import Tensor
+
+sys.path.insert(0, str(Path(__file__).resolve().parent.parent))
+
+from seq2seq.memory import keep_freed_memory
+from seq2seq.models.cells import Cell
+from seq2seq.settings.model import CellKind
+
+
+def fastest(runs: list[Callable[..., Tensor]], inputs: tuple, times: int) -> list[float]:
+    """Milliseconds of the fastest forward and backward pass of each on the same inputs, run in turns."""
+    best = [float("inf")] * len(runs)
+    for _ in range(times):
+        for place, run in enumerate(runs):
+            start = time.process_time()
+            run(*inputs).sum().backward()
+            best[place] = min(best[place], time.process_time() - start)
+    return [1000 * seconds for seconds in best]
+
+
+def main() -> None:
+    parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
+    for name, value in (("rows", 93), ("steps", 16), ("embedding", 256), ("hidden", 512), ("threads", 1),
+                        ("times", 10)):
+        parser.add_argument(f"--{name}", type=int, default=value)
+    sizes = parser.parse_args()
+    torch.set_num_threads(sizes.threads)
+    keep_freed_memory()
+    y = torch.randn(sizes.rows, sizes.steps, sizes.embedding, requires_grad=True)
+    c = torch.randn(sizes.rows, sizes.hidden, requires_grad=True)
+    print("| cell | library ms | ours ms | ratio |\n|---|---|---|---|")
+    for kind in CellKind:
+        cell = Cell(kind, sizes.embedding + sizes.hidden, sizes.hidden)
+        state = cell.zero_state(y, sizes.rows)
+        library, ours = fastest([cell.library_sequence, cell.sequence], (y, state, c), sizes.times)
+        print(f"| {kind.value} | {library:.0f} | {ours:.0f} | {library / ours:.2f} |", flush=True)
+
+
+if __name__ == "__main__":
+    main()
