@@ -1,6 +1,6 @@
 # make demo: set up, prepare the embedded corpus, train two models, score them, translate.
 # make test: set up, check style and types, run the tests.
-# make torture: the long checks of trust: faults, kills, mutated bundles, long runs. About an hour.
+# make torture: the long checks of trust: faults, kills, mutated bundles, hostile text, long runs.
 
 PYTHON ?= python3
 VENV := .venv
