@@ -31,6 +31,17 @@ def test_loss_and_gradients_equal_the_reference(monkeypatch, smoothing, block):
         torch.testing.assert_close(fast, reference, atol=1e-4, rtol=1e-5)
 
 
+def test_networks_in_double_precision_train_too():
+    parameters, target = tensors()
+    double = [parameter.detach().double().requires_grad_() for parameter in parameters]
+    losses = [output_loss(*each, target, 0.1, PAD).smoothed for each in (parameters, double)]
+    for loss in losses:
+        loss.backward()
+    torch.testing.assert_close(*losses)
+    for single, other in zip(parameters, double, strict=True):
+        torch.testing.assert_close(single.grad.double(), other.grad, atol=1e-4, rtol=1e-5)
+
+
 def test_ignored_rows_count_nothing():
     parameters, target = tensors()
     target[:] = PAD

@@ -63,7 +63,7 @@ def _forward(features, weight, bias, target, smoothing, ignore, dtype, wanted):
     rows = max(1, (BLOCK_LOGITS_CUDA if features.is_cuda else BLOCK_LOGITS) // V)
     w = weight.to(dtype)
     # mean z = mean(W) . r + mean(b): no pass over the logits.
-    mean_w, mean_b = weight.mean(dim=0), bias.mean()
+    mean_w, mean_b = weight.float().mean(dim=0), bias.float().mean()
     gradients = [torch.empty_like(features), torch.zeros_like(weight), torch.zeros_like(bias)] if wanted else []
     smoothed = features.new_zeros((), dtype=torch.float32)
     nll = smoothed.clone()
