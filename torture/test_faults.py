@@ -25,11 +25,12 @@ def place(tmp_path_factory):
     return place
 
 
-def all_works(place) -> list[Work]:
-    works = [training(place / "continued", place / "corpus", interrupted=True),
-             training(place / "begun", place / "corpus", interrupted=False),
-             preparation(place / "made", place / "raw", replaced=None),
-             preparation(place / "replaced", place / "raw", replaced=place / "other")]
+def all_works(place, here) -> list[Work]:
+    """The four works, in folders of their own below `here`."""
+    works = [training(here / "continued", place / "corpus", interrupted=True),
+             training(here / "begun", place / "corpus", interrupted=False),
+             preparation(here / "made", place / "raw", replaced=None),
+             preparation(here / "replaced", place / "raw", replaced=place / "other")]
     for work in works:
         work.undisturbed()
     return works
@@ -52,16 +53,16 @@ def survive(works_and_faults: list[tuple[Work, Fault]], title: str) -> collectio
     return kinds
 
 
-def test_at_every_operation(place):
-    faults = [(work, fault) for work in all_works(place) for fault in work.every_operation()]
+def test_at_every_operation(place, tmp_path):
+    faults = [(work, fault) for work in all_works(place, tmp_path) for fault in work.every_operation()]
     kinds = survive(faults, "at every operation")
     assert min(kinds.values()) > 50 and sum(kinds.values()) > 700
 
 
-def test_writes_that_fail_at_byte_k(place):
+def test_writes_that_fail_at_byte_k(place, tmp_path):
     """Each write breaks off at a random byte; then a limit of the system does it, in the libraries too."""
     draw, faults = random.Random(1), []
-    for work in all_works(place):
+    for work in all_works(place, tmp_path):
         writes = [at for at, operation in enumerate(work.operations) if operation.startswith("write")]
         faults += [(work, Fault(draw.choice(writes), draw.choice(ERRORS), draw.random(), lasts=draw.random() < 0.8))
                    for _ in range(20)]
