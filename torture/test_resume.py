@@ -39,8 +39,9 @@ def corpora(tmp_path_factory):
 
 def test_signals_at_random_updates(corpora, tmp_path):
     """SIGKILL, SIGINT and SIGTERM, up to five times in a run."""
-    draw, run, stops, runs, start = random.Random(1), tmp_path / "run", 0, 0, time.monotonic()
+    draw, stops, runs, start = random.Random(1), 0, 0, time.monotonic()
     for variant, wanted in MORE.items():
+        run = tmp_path / variant
         settings = run_settings(corpora["unigram" if variant == "unigram" else "bpe"], run,
                                 network=NETWORKS.get(variant, {}), **wanted)
         train(settings)
