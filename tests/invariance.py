@@ -76,7 +76,9 @@ def check_translations(settings: NetworkSettings, search: str, sources: Sequence
     chosen = SearchSettings(**SEARCHES[search], max_length=10)
     if settings.context.kind is not ContextKind.ATTENTION:
         chosen.coverage_penalty = 0.0
-    models = [with_preferences(settings, seed) for seed in range(1 + ensemble)]
+    # In double precision: in single, some of these untrained networks score two hypotheses alike to the last bit
+    # or two, and rounding then chooses between them.
+    models = [with_preferences(settings, seed).double() for seed in range(1 + ensemble)]
     model = Ensemble(models) if ensemble else models[0]
     numbers = [100 + row for row in range(len(sources))]
     alone = [translate_ids(model, [ids], chosen, numbers=[number])[0]
