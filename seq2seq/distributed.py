@@ -62,10 +62,10 @@ class Team:
         backend = "cpu:gloo,cuda:nccl" if device.type == "cuda" else "gloo"
         with self.told(again):
             dist.init_process_group(backend, timeout=_PATIENCE)
-            try:
-                yield
-            finally:
-                dist.destroy_process_group()
+            yield
+            # Not after an error: a closed connection ends the others, and with them the launcher ends this
+            # process, which may not have said yet what went wrong. Its end closes the connection.
+            dist.destroy_process_group()
 
     @contextlib.contextmanager
     def told(self, again: str) -> Iterator[None]:
