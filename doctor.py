@@ -25,12 +25,18 @@ def main(settings: DoctorSettings) -> None:
     import torch  # not for --help
 
     from seq2seq.doctor import examine
+    from seq2seq.loading import open_bundles
+    from seq2seq.prediction import Predictor
+    from seq2seq.settings.model import LABELS
     from seq2seq.translation import Translator
 
     if settings.threads is not None:
         torch.set_num_threads(settings.threads)
-    translator = Translator.open(settings.run or "", settings.search, settings.device, settings.max_source_pieces)
-    checks = examine(translator, sentences(settings), settings.tolerance)
+    bundles, device = open_bundles(settings.run or "", settings.device)
+    limit = settings.max_source_pieces
+    opened = (Predictor(bundles, device=device, max_source_pieces=limit) if bundles[0].settings.shape in LABELS
+              else Translator(bundles, settings.search, device=device, max_source_pieces=limit))
+    checks = examine(opened, sentences(settings), settings.tolerance)
     show(checks)
     sys.exit(int(any(check.passed is False for check in checks)))
 

@@ -1,4 +1,4 @@
-"""Scores a trained model on a split of its corpus, or on two files of sentences.
+"""Scores a trained model on a split of its corpus, or on two files of lines.
 
     python evaluate.py run=runs/m30k split=test
     python evaluate.py --help
@@ -12,13 +12,13 @@ from typing import TYPE_CHECKING
 
 from seq2seq.command import command
 from seq2seq.settings.evaluate import EvaluateSettings
+from seq2seq.settings.model import LABELS, Shape
 
 if TYPE_CHECKING:
-    from seq2seq.evaluation import Evaluation, Pairs
-    from seq2seq.scoring import Bucket, Comparison
-    from seq2seq.translation import Translator
+    import torch
 
-MAP_WORDS = 30  # heat maps of longer sentences fit no page
+    from seq2seq.bundle import Bundle
+
 log = logging.getLogger("seq2seq")
 
 
@@ -26,78 +26,75 @@ log = logging.getLogger("seq2seq")
 def main(settings: EvaluateSettings) -> None:
     import torch  # not for --help
 
-    from seq2seq.evaluation import compare_with, evaluate, make_folder, read_pairs, read_stored, write_evaluation
-    from seq2seq.translation import Translator
+    from seq2seq.loading import open_bundles
 
     for chatty in ("sacrebleu", "matplotlib"):
         logging.getLogger(chatty).setLevel(logging.WARNING)
     if settings.threads is not None:
         torch.set_num_threads(settings.threads)
-    run = settings.run or ""
-    translator = Translator.open(run, settings.search, settings.device, settings.max_source_pieces)
-    pairs = read_pairs(settings, translator.bundles[0])
+    bundles, device = open_bundles(settings.run or "", settings.device)
+    shape = bundles[0].settings.shape
+    score = score_labels if shape in LABELS else score_texts if shape is Shape.ONE_TO_N else score_translations
+    score(bundles, device, settings)
+
+
+def score_translations(bundles: Sequence[Bundle], device: torch.device, settings: EvaluateSettings) -> None:
+    """Shape n_to_m: BLEU and chrF2, by length, with attention to look at."""
+    from seq2seq import showing
+    from seq2seq.evaluation import compare_with, evaluate, make_folder, read_pairs, read_stored, write_evaluation
+    from seq2seq.translation import Translator
+
+    translator = Translator(bundles, settings.search, device=device, max_source_pieces=settings.max_source_pieces)
+    pairs = read_pairs(settings, bundles[0])
     other = None if settings.compare is None else read_stored(settings.compare, pairs)
-    make_folder(run)
+    make_folder(settings.run or "")
     log.info("translating %d sentences", len(pairs.sources))
     evaluation, translations = evaluate(translator, pairs, settings)
     comparison, other_by_length = (None, None) if other is None else compare_with(
         other, pairs, translations, settings.resamples)
     write_evaluation(evaluation, pairs, translations, comparison)
-    show(evaluation, comparison, settings.compare, other_by_length)
+    showing.translations(evaluation, comparison, settings.compare, other_by_length)
     if settings.plots:
-        draw(evaluation, pairs, translator, settings, other_by_length)
+        showing.draw_translations(evaluation, pairs, translator, settings, other_by_length)
 
 
-def show(evaluation: Evaluation, comparison: Comparison | None, compare: str | None,
-         other: Sequence[Bucket] | None) -> None:
-    """Prints the scores and the table of BLEU by length to standard output."""
-    from rich.console import Console
-    from rich.table import Table
+def score_labels(bundles: Sequence[Bundle], device: torch.device, settings: EvaluateSettings) -> None:
+    """Shapes n_to_n and n_to_1: accuracy, each class, what is taken for what."""
+    from seq2seq import showing
+    from seq2seq.evaluation import make_folder, read_pairs, read_stored
+    from seq2seq.label_evaluation import compare_labels, evaluate_labels, write_label_evaluation
+    from seq2seq.prediction import Predictor
 
-    origin = " ".join(f"{key}={value}" for key, value in evaluation.origin.items() if key != "hash")
-    print(f"{evaluation.run} on {evaluation.name} ({origin}): {evaluation.sentences} sentences, "
-          f"{' to '.join(evaluation.languages)}")
-    print(evaluation.bleu, evaluation.chrf, f"perplexity {evaluation.perplexity:.3f} per target piece", sep="\n")
-    print(f"{evaluation.sentences_per_second:.1f} sentences per second ({evaluation.search['kind']} search "
-          f"on {evaluation.device})")
-    table = Table("words of source", "sentences", "BLEU", title="BLEU by source length")
-    if other is not None:
-        table.add_column(f"BLEU of {compare}")
-        table.add_column("difference")
-    for place, bucket in enumerate(evaluation.by_length):
-        more = [] if other is None else [f"{other[place].bleu:.2f}", f"{bucket.bleu - other[place].bleu:+.2f}"]
-        table.add_row(bucket.name, str(bucket.sentences), f"{bucket.bleu:.2f}", *more)
-    for column in table.columns:
-        column.justify = "right"
-    Console().print(table)
-    if comparison is not None:
-        verdict = "significant" if comparison.significant else "not significant"
-        print(f"BLEU {comparison.value:.2f} against {comparison.baseline:.2f} of {compare}: p = "
-              f"{comparison.p_value:.4f} (paired bootstrap), {verdict} at 0.05")
+    predictor = Predictor(bundles, device=device, max_source_pieces=settings.max_source_pieces)
+    pairs = read_pairs(settings, bundles[0])
+    other = None if settings.compare is None else read_stored(settings.compare, pairs)
+    make_folder(settings.run or "")
+    log.info("labelling %d lines", len(pairs.sources))
+    evaluation, answers = evaluate_labels(predictor, pairs, settings)
+    comparison = None if other is None else compare_labels(other, pairs, answers, predictor.shape, settings.resamples)
+    write_label_evaluation(evaluation, pairs, answers, comparison)
+    showing.labels(evaluation, comparison, settings.compare)
+    if settings.plots:
+        showing.draw_labels(evaluation)
 
 
-def draw(evaluation: Evaluation, pairs: Pairs, translator: Translator, settings: EvaluateSettings,
-         other: Sequence[Bucket] | None) -> None:
-    """Writes <name>-length.png and, with attention, <name>-attention-<line>.png beside the scores."""
-    from seq2seq.evaluation import evaluation_folder
-    from seq2seq.folders import whole_file
-    from seq2seq.plots import attention_map, bleu_by_length
+def score_texts(bundles: Sequence[Bundle], device: torch.device, settings: EvaluateSettings) -> None:
+    """Shape one_to_n: perplexity of real texts for each input, and samples."""
+    from seq2seq import showing
+    from seq2seq.errors import SettingError
+    from seq2seq.evaluation import make_folder, read_pairs
+    from seq2seq.generation_evaluation import evaluate_generation, write_generation_evaluation
+    from seq2seq.translation import Translator
 
-    folder = evaluation_folder(evaluation.run)
-    systems = {evaluation.run: [bucket.bleu for bucket in evaluation.by_length]}
-    if other is not None:
-        systems[str(settings.compare)] = [bucket.bleu for bucket in other]
-    names, counts = zip(*((bucket.name, bucket.sentences) for bucket in evaluation.by_length), strict=True)
-    whole_file(folder / f"{evaluation.name}-length.png", bleu_by_length(systems, names, counts))
-    fitting = [row for row, source in enumerate(pairs.sources) if 1 <= len(source.split()) <= MAP_WORDS]
-    for place in range(min(settings.heat_maps, len(fitting))):
-        row = fitting[place * len(fitting) // settings.heat_maps]
-        (shown,) = translator.translate_lines([pairs.sources[row]], attention=True)
-        best = shown.candidates[0] if shown.candidates else None
-        if best is not None and best.attention is not None and 1 <= len(best.pieces) <= 4 * MAP_WORDS:
-            image = attention_map(shown.source_pieces, best.pieces, best.attention.tolist())
-            whole_file(folder / f"{evaluation.name}-attention-{row + 1}.png", image)
-    log.info("scores, translations and figures are in %s", folder)
+    if settings.compare is not None:
+        raise SettingError(f"compare={settings.compare} cannot go with shape=one_to_n: compare the perplexities of two "
+                           "evaluations. Leave compare= out.")
+    translator = Translator(bundles, settings.search, device=device, max_source_pieces=settings.max_source_pieces)
+    pairs = read_pairs(settings, bundles[0])
+    make_folder(settings.run or "")
+    evaluation = evaluate_generation(translator, pairs, settings)
+    write_generation_evaluation(evaluation, pairs)
+    showing.texts(evaluation)
 
 
 if __name__ == "__main__":

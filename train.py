@@ -1,4 +1,4 @@
-"""Trains a translation model on a packed corpus, or continues the run that is there.
+"""Trains a network on a packed corpus, or continues the run that is there.
 
     python train.py corpus=data/multi30k_en_de context=attention cell=gru run=runs/m30k
     python train.py --help
@@ -27,7 +27,8 @@ log = logging.getLogger("seq2seq")
 def main(settings: TrainSettings) -> None:
     keep_freed_memory()
     if not settings.run:
-        name = run_name(settings.corpus, settings.cell.kind.value, settings.context.kind.value)
+        name = run_name(settings.corpus, settings.cell.kind.value, settings.shape.value,
+                        settings.context.kind.value)
         settings = dataclasses.replace(settings, run=name)
     if settings.training.probe:
         from seq2seq.probe import probe

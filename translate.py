@@ -10,7 +10,7 @@ import contextlib
 import logging
 import signal
 import sys
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterable, Iterator
 
 from seq2seq.command import command
 from seq2seq.settings.translate import Format, TranslateSettings
@@ -24,25 +24,41 @@ def main(settings: TranslateSettings) -> None:
     signal.signal(signal.SIGTERM, lambda *_: sys.exit(128 + signal.SIGTERM))
     import torch  # not for --help
 
-    from seq2seq.translation import Translator
-    from seq2seq.translation_file import json_line, read_windows, text_line, whole_output
+    from seq2seq.translation_file import read_windows, whole_output
 
     if settings.threads is not None:
         torch.set_num_threads(settings.threads)
     windows = read_windows(settings.input)
-    json_lines = settings.format is Format.JSONL
     with whole_output(settings.output) as output, progress(settings) as advance:
-        translator = Translator.open(settings.runs, settings.search, settings.device, settings.max_source_pieces,
-                                     settings.long)
-        if settings.input is None and sys.stdin.isatty():
-            log.info("%s to %s: type a sentence and Enter; Ctrl-D ends", *translator.languages)
-        name = settings.input or "standard input"
-        for window in translator.stream(windows, attention=json_lines, name=name):
-            for translation in window:
-                line = json_line(translation, settings.search.n_best > 1) if json_lines else text_line(translation)
-                output.write(line.encode() + b"\n")
+        for lines in answers(settings, windows):
+            output.write("".join(line + "\n" for line in lines).encode())
             output.flush()
-            advance(len(window))
+            advance(len(lines))
+
+
+def answers(settings: TranslateSettings, windows: Iterable[list[str]]) -> Iterator[list[str]]:
+    """The lines to write for each list of lines that is read: translations, or labels."""
+    from seq2seq.loading import open_bundles
+    from seq2seq.prediction import Predictor
+    from seq2seq.settings.model import LABELS
+    from seq2seq.translation import Translator
+    from seq2seq.translation_file import json_line, label_json_line
+
+    bundles, device = open_bundles(settings.runs, settings.device)
+    json_lines, n_best = settings.format is Format.JSONL, settings.search.n_best
+    name = settings.input or "standard input"
+    if settings.input is None and sys.stdin.isatty():
+        log.info("%s to %s: type a sentence and Enter; Ctrl-D ends", *bundles[0].languages)
+    if bundles[0].settings.shape in LABELS:
+        predictor = Predictor(bundles, device=device, max_source_pieces=settings.max_source_pieces, long=settings.long,
+                              n_best=n_best)
+        for predictions in predictor.stream(windows, name=name):
+            yield [label_json_line(one, n_best) if json_lines else one.text for one in predictions]
+        return
+    translator = Translator(bundles, settings.search, device=device, max_source_pieces=settings.max_source_pieces,
+                            long=settings.long)
+    for translations in translator.stream(windows, attention=json_lines, name=name):
+        yield [json_line(one, n_best > 1) if json_lines else one.text for one in translations]
 
 
 @contextlib.contextmanager

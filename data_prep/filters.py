@@ -69,6 +69,12 @@ def numbers(source: Lines, target: Lines) -> np.ndarray:
                        count=len(source))
 
 
+def aligned(source: Lines, target: Lines) -> np.ndarray:
+    """Another number of words on each side: no label for every word."""
+    return np.fromiter((len(s.split()) == len(t.split()) for s, t in zip(source, target, strict=True)), dtype=bool,
+                       count=len(source))
+
+
 def length(settings: LengthFilter) -> Drop:
     """A side with fewer or more words, or more characters, than allowed."""
 
@@ -158,6 +164,7 @@ def build(settings: CleaningSettings, languages: tuple[str, str]) -> tuple[dict[
         "identical": lambda: identical,
         "script": lambda: script(settings.script),
         "numbers": lambda: numbers,
+        "aligned": lambda: aligned,
         "language": lambda: language(settings.language, languages),
     }
     return (

@@ -123,14 +123,17 @@ class Preparation:
         settings = self.settings.tokenizer
         sample = train.sample(settings.sample, self.settings.seed)
         models = []
-        for name, sides in [(JOINT, (0, 1))] if settings.joint else zip(SEPARATE, ((0,), (1,)), strict=True):
+        jobs = [(JOINT, (0, 1), settings)] if settings.joint else [
+            (name, (side,), settings.of(own))
+            for side, (name, own) in enumerate(zip(SEPARATE, (settings.source, settings.target), strict=True))]
+        for name, sides, wanted in jobs:
             start = time.monotonic()
-            model = Tokenizer(tokenization.learn(functools.partial(sample.lines, sides), settings))
-            log.info("learnt %s %s pieces from %s pairs in %.1f s", f"{len(model):,}", settings.kind.value,
+            model = Tokenizer(tokenization.learn(functools.partial(sample.lines, sides), wanted))
+            log.info("learnt %s %s pieces from %s pairs in %.1f s", f"{len(model):,}", wanted.kind.value,
                      f"{len(sample):,}", time.monotonic() - start)
-            if len(model) < settings.vocabulary:
+            if len(model) < wanted.vocabulary:
                 log.info("the text has too few for %s pieces: %s has %s, as many as there are",
-                         f"{settings.vocabulary:,}", name, f"{len(model):,}")
+                         f"{wanted.vocabulary:,}", name, f"{len(model):,}")
             (self.folder / name).write_bytes(model.model)
             models.append(model)
         return models[0], models[-1]

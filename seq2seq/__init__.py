@@ -5,9 +5,10 @@ from __future__ import annotations
 from typing import TYPE_CHECKING
 
 if TYPE_CHECKING:
+    from seq2seq.prediction import Predictor
     from seq2seq.translation import Translator
 
-__all__ = ["Translator"]
+__all__ = ["Predictor", "Translator"]
 __version__ = "0.1.0"
 
 
@@ -17,4 +18,8 @@ def __getattr__(name: str):
         from seq2seq.translation import Translator
 
         return Translator
+    if name == "Predictor":
+        from seq2seq.prediction import Predictor
+
+        return Predictor
     raise AttributeError(f"module 'seq2seq' has no attribute {name!r}")

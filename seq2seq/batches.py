@@ -28,9 +28,9 @@ class Batch(NamedTuple):
 
     source: Tensor          # (B, S)  x_1..x_N, EOS last
     source_lengths: Tensor  # (B,)    N, EOS counted
-    target_in: Tensor       # (B, T)  BOS, y_1..y_M
-    target_out: Tensor      # (B, T)  y_1..y_M, EOS
-    target_lengths: Tensor  # (B,)    M + 1
+    target_in: Tensor       # (B, T)  BOS, y_1..y_M; (B, 0) for labels, which are not fed back
+    target_out: Tensor      # (B, T)  y_1..y_M, EOS; y_1..y_M for labels
+    target_lengths: Tensor  # (B,)    M + 1; M for labels
     rows: Tensor            # (B,)    line numbers in the split, from 0
 
     def to(self, device: torch.device | str) -> Batch:
@@ -60,15 +60,16 @@ class Batch(NamedTuple):
 
 
 def make_batch(source: Sequence[Sequence[int] | np.ndarray], target: Sequence[Sequence[int] | np.ndarray],
-               rows: Sequence[int] | np.ndarray) -> Batch:
-    """Pads piece ids (without BOS and EOS) to one Batch."""
+               rows: Sequence[int] | np.ndarray, labels: bool = False) -> Batch:
+    """Pads piece ids (without BOS and EOS) to one Batch. `labels`: the target sides end without EOS."""
     source_lengths = torch.tensor([len(ids) + 1 for ids in source])
-    target_lengths = torch.tensor([len(ids) + 1 for ids in target])
+    target_lengths = torch.tensor([len(ids) + (not labels) for ids in target])
+    width = int(target_lengths.max())
     return Batch(
         source=_pad(source, int(source_lengths.max()), last=EOS),
         source_lengths=source_lengths,
-        target_in=_pad(target, int(target_lengths.max()), first=BOS),
-        target_out=_pad(target, int(target_lengths.max()), last=EOS),
+        target_in=torch.empty(len(target), 0, dtype=torch.int64) if labels else _pad(target, width, first=BOS),
+        target_out=_pad(target, width, last=None if labels else EOS),
         target_lengths=target_lengths,
         rows=torch.as_tensor(np.asarray(rows, dtype=np.int64)),
     )
@@ -137,13 +138,14 @@ class TrainingBatches:
 
     def __init__(self, split: Split, *, budget: int, max_pieces: int, seed: int,
                  samplers: tuple[SubwordSampler | None, SubwordSampler | None] = (None, None),
-                 chunk_pairs: int = CHUNK_PAIRS) -> None:
+                 labels: bool = False, chunk_pairs: int = CHUNK_PAIRS) -> None:
         """`samplers`: draw another segmentation of the source, of the target, in every epoch.
+        `labels`: see make_batch.
 
         Pairs with a side of more than `max_pieces` pieces, EOS counted, are left out and counted.
         """
         self._split, self._budget, self._seed, self._chunk_pairs = split, budget, seed, chunk_pairs
-        self._max_pieces, self._samplers = max_pieces, samplers
+        self._max_pieces, self._samplers, self._labels = max_pieces, samplers, labels
         fits = (split.source_lengths < max_pieces) & (split.target_lengths < max_pieces)
         self.rows = np.flatnonzero(fits)
         self.left_out = len(split) - len(self.rows)
@@ -164,7 +166,8 @@ class TrainingBatches:
         generator = np.random.default_rng([self._seed, epoch, chunk, 1])
         lengths = [np.asarray([len(ids) + 1 for ids in side]) for side in (source, target)]
         plan = plan_batches(lengths[0], lengths[1], self._budget, generator)
-        batches = [make_batch([source[i] for i in part], [target[i] for i in part], rows[part]) for part in plan]
+        batches = [make_batch([source[i] for i in part], [target[i] for i in part], rows[part], self._labels)
+                   for part in plan]
         self._split.check_unchanged()  # and after: these batches are copies, whole and of one version
         return batches
 
@@ -175,7 +178,7 @@ class TrainingBatches:
         for side in (1, 0):
             order = np.argsort(-lengths[side], kind="stable")[: self._budget]
             rows = self.rows[_cut(order, lengths[0], lengths[1], self._budget)[0]]
-            found.append(make_batch(*self._split.ids(rows), rows))
+            found.append(make_batch(*self._split.ids(rows), rows, self._labels))
         return found
 
     def refuse_nothing(self) -> None:
@@ -219,8 +222,9 @@ class TrainingBatches:
         return sides
 
 
-def valid_batches(split: Split, budget: int) -> Iterator[Batch]:
-    """Every pair of a split once, in batches of like length; `rows` tells where each belongs."""
+def valid_batches(split: Split, budget: int, labels: bool = False, first: int | None = None) -> Iterator[Batch]:
+    """Every pair of a split (or its `first` ones) once, in batches of like length; `rows` tells where each belongs."""
     source, target = split.source_lengths + 1, split.target_lengths + 1
-    for rows in _cut(np.lexsort((source, target)), source, target, budget):
-        yield make_batch(*split.ids(rows), rows)
+    order = np.lexsort((source[:first], target[:first]))
+    for part in _cut(order, source, target, budget):
+        yield make_batch(*split.ids(part), part, labels)

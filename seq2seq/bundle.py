@@ -36,8 +36,8 @@ from seq2seq.bundle_files import (
 )
 from seq2seq.errors import BundleError, SettingError
 from seq2seq.folders import whole_folder
-from seq2seq.models.build import build_model
-from seq2seq.models.encoder_decoder import EncoderDecoder
+from seq2seq.models.build import Network, build_model
+from seq2seq.settings.model import LABELS, Shape
 from seq2seq.settings.reading import read_settings, write_settings
 from seq2seq.settings.training import TrainSettings
 from seq2seq.tokenizer import Tokenizer
@@ -51,7 +51,7 @@ _SAID = 250            # characters of a setting's error that are shown
 
 @dataclasses.dataclass(frozen=True, kw_only=True)
 class Bundle:
-    model: EncoderDecoder  # eval mode, on the device asked for
+    model: Network              # eval mode, on the device asked for
     source_tokenizer: Tokenizer
     target_tokenizer: Tokenizer
     languages: tuple[str, str]  # source, target
@@ -60,7 +60,7 @@ class Bundle:
     folder: Path
 
 
-def save_bundle(folder: Path, model: EncoderDecoder, tokenizers: tuple[Tokenizer, Tokenizer],
+def save_bundle(folder: Path, model: Network, tokenizers: tuple[Tokenizer, Tokenizer],
                 settings: TrainSettings, info: dict[str, Any]) -> None:
     """Writes the bundle whole. `info` has at least `languages` and what the model card shows."""
     from safetensors.torch import save
@@ -91,7 +91,7 @@ def load_bundle(path: Path, device: str = "cpu") -> Bundle:
     info = _read_info(folder)
     settings = _read_settings(folder, info)
     source, target = _read_tokenizers(folder, info)
-    model = _read_model(folder, info, settings, (len(source), len(target)))
+    model = _read_model(folder, info, settings, (source, target))
     languages: tuple[str, str] = tuple(info["languages"])  # type: ignore[assignment]
     return Bundle(model=model.to(device).eval(), source_tokenizer=source, target_tokenizer=target,
                   languages=languages, settings=settings, info=info, folder=folder)
@@ -152,16 +152,18 @@ def _read_tokenizers(folder: Path, info: dict[str, Any]) -> tuple[Tokenizer, Tok
 
 
 def _read_model(folder: Path, info: dict[str, Any], settings: TrainSettings,
-                vocabularies: tuple[int, int]) -> EncoderDecoder:
-    def build() -> EncoderDecoder:
+                tokenizers: tuple[Tokenizer, Tokenizer]) -> Network:
+    source, target = tokenizers
+
+    def build() -> Network:
         try:
             with _NoRandomStart():
-                return build_model(settings, *vocabularies)
+                return build_model(settings, len(source), len(target), source.word_starts)
         except SettingError as error:
             raise BundleError(f"{folder} cannot be used: {error}") from None
 
     def fit(held: Shapes) -> None:
-        if not _may_fill(settings, vocabularies[1], held):
+        if not _may_fill(settings, len(target), held):
             raise BundleError(f"{folder / WEIGHTS} does not fit {SETTINGS}: the network would be larger. {CURE}")
         with torch.device("meta"):  # shapes without memory
             wanted = _tensors(build())
@@ -182,7 +184,8 @@ def _read_model(folder: Path, info: dict[str, Any], settings: TrainSettings,
 
 def _may_fill(settings: TrainSettings, target_vocabulary: int, held: Shapes) -> bool:
     """Whether tensors of these shapes can be enough: a false size is found out before a network is built."""
-    layers = settings.model.encoder_layers + settings.model.decoder_layers
+    model = settings.model
+    layers = model.encoder_layers + (0 if settings.shape in LABELS else model.decoder_layers)
     there = sum(map(math.prod, held.values()))
     return layers <= len(held) and _least_parameters(settings, target_vocabulary) <= there
 
@@ -190,8 +193,11 @@ def _may_fill(settings: TrainSettings, target_vocabulary: int, held: Shapes) -> 
 def _least_parameters(settings: TrainSettings, target_vocabulary: int) -> int:
     """No network of these settings has fewer."""
     model = settings.model
-    recurrences = model.decoder_layers * model.hidden**2 + model.encoder_layers * model.hidden**2 // 2
-    return recurrences + model.embedding * target_vocabulary
+    encoder = 0 if settings.shape is Shape.ONE_TO_N else model.encoder_layers * model.hidden**2 // 2
+    if settings.shape in LABELS:
+        words = model.words.rows * model.words.embedding if settings.shape is Shape.N_TO_N else 0
+        return encoder + words + model.hidden * target_vocabulary
+    return encoder + model.decoder_layers * model.hidden**2 + model.embedding * target_vocabulary
 
 
 class _NoRandomStart(TorchFunctionMode):
@@ -209,9 +215,9 @@ class _NoRandomStart(TorchFunctionMode):
         return function(*args, **(kwargs or {}))
 
 
-def _tensors(model: EncoderDecoder) -> dict[str, Tensor]:
-    """Every parameter (once, however often it is tied) and buffer."""
-    return {**dict(model.named_parameters()), **dict(model.named_buffers())}
+def _tensors(model: Network) -> dict[str, Tensor]:
+    """Every parameter, once, however often it is tied."""
+    return dict(model.named_parameters())
 
 
 class _PlainLoader(yaml.SafeLoader):

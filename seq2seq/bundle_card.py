@@ -4,24 +4,30 @@ from __future__ import annotations
 
 from typing import Any
 
-from seq2seq.settings.model import ContextKind
+from seq2seq.settings.model import LABELS, ContextKind, Shape
 from seq2seq.settings.training import TrainSettings
+
+_WHAT = {Shape.N_TO_M: "recurrent encoder-decoder", Shape.N_TO_N: "recurrent tagger",
+         Shape.N_TO_1: "recurrent classifier", Shape.ONE_TO_N: "recurrent generator"}
+_TEXT_LIMITS = """Trained on the corpus above alone: other domains, longer sentences and other spellings than its own
+are answered worse, and what the corpus says about people is repeated. Not for decisions that matter
+to someone without a person who reads both sides."""
+_LABEL_LIMITS = """Trained on the corpus above alone: other domains and other spellings than its own are labelled worse,
+every line gets a label of the corpus whether one fits or not, and what the corpus says about people is
+repeated. Not for decisions that matter to someone without a person who looks at them."""
 
 
 def model_card(info: dict[str, Any], settings: TrainSettings) -> str:
     """Markdown from bundle.json and the settings."""
     source, target = info["languages"]
-    model, attention = settings.model, settings.attention
-    context = settings.context.kind.value
-    if settings.context.kind is ContextKind.ATTENTION:
-        context += f" ({attention.score.value}, fed to the {attention.feed.value.replace('_', ' ')})"
+    labels = settings.shape in LABELS
     rows = [
-        ("languages", f"{source} to {target}"),
+        ("from, to", f"{source}, {target}"),
+        ("shape", settings.shape.value),
         ("cell", settings.cell.kind.value),
-        ("context", context),
-        ("layers", f"{model.encoder_layers} encoder{' (bidirectional)' if model.bidirectional else ''}, "
-                   f"{model.decoder_layers} decoder"),
-        ("embedding, hidden", f"{model.embedding}, {model.hidden}"),
+        *([] if settings.context.kind is ContextKind.NONE else [("context", _context(settings))]),
+        ("layers", _layers(settings)),
+        ("embedding, hidden", f"{settings.model.embedding}, {settings.model.hidden}"),
         ("parameters", f"{info['parameters']:,}"),
         ("vocabulary", "{source} source, {target} target pieces".format_map(info["vocabulary"])),
         ("corpus", info.get("corpus", {}).get("name", "unknown")),
@@ -29,7 +35,8 @@ def model_card(info: dict[str, Any], settings: TrainSettings) -> str:
                      f"{info.get('seconds', 0.0) / 60:.1f} minutes"),
     ]
     table = "\n".join(f"| {name} | {value} |" for name, value in rows)
-    return f"""# {source}-{target} recurrent encoder-decoder
+    call = "Predictor" if labels else "Translator"
+    return f"""# {source}-{target} {_WHAT[settings.shape]}
 
 | | |
 |---|---|
@@ -38,28 +45,48 @@ def model_card(info: dict[str, Any], settings: TrainSettings) -> str:
 {_scores(info.get("validation"))}
 ## Use
 
-Standard input, one sentence a line:
+Standard input, one line for every answer:
 
-    python translate.py run=THIS_FOLDER < sentences.{source} > sentences.{target}
+    python translate.py run=THIS_FOLDER < lines.{source} > lines.{target}
 
 or in Python:
 
-    from seq2seq import Translator
-    Translator.load("THIS_FOLDER").translate(["..."])
+    from seq2seq import {call}
+    {call}.load("THIS_FOLDER").{"predict" if labels else "translate"}(["..."])
 
 ## Limits
 
-Trained on the corpus above alone: other domains, longer sentences and other spellings than its own
-are translated worse, and what the corpus says about people is repeated. Not for decisions that matter
-to someone without a person who reads both languages.
+{_LABEL_LIMITS if labels else _TEXT_LIMITS}
 """
+
+
+def _context(settings: TrainSettings) -> str:
+    attention, context = settings.attention, settings.context
+    match context.kind:
+        case ContextKind.ATTENTION:
+            return f"attention ({attention.score.value}, fed to the {attention.feed.value.replace('_', ' ')})"
+        case ContextKind.POOLED:
+            return f"pooled ({context.pooling.value})"
+    return context.kind.value
+
+
+def _layers(settings: TrainSettings) -> str:
+    model = settings.model
+    encoder = f"{model.encoder_layers} encoder{' (bidirectional)' if model.bidirectional else ''}"
+    parts = [] if settings.shape is Shape.ONE_TO_N else [encoder]
+    return ", ".join(parts if settings.shape in LABELS else [*parts, f"{model.decoder_layers} decoder"])
 
 
 def _scores(validation: dict[str, Any] | None) -> str:
     if not validation:
         return ""
+    scores = [f"perplexity {validation['perplexity']:.3f} per piece"]
+    if "bleu" in validation:
+        scores.insert(0, f"greedy search BLEU {validation['bleu']:.2f} (`{validation['signature']}`, "
+                         f"{validation['sentences']} sentences)")
+    if "accuracy" in validation:
+        scores.insert(0, f"accuracy {validation['accuracy']:.2f} % of {validation['labels']} labels")
     return f"""## Scores
 
-On the validation split, greedy search: BLEU {validation['bleu']:.2f} (`{validation['signature']}`,
-{validation['sentences']} sentences), perplexity {validation['perplexity']:.3f} per piece.
+On the validation split: {", ".join(scores)}.
 """

@@ -122,6 +122,10 @@ class Split:
         """(pairs,) pieces of every target side, without BOS and EOS."""
         return self._ids[1].lengths
 
+    def source_counts(self, counted: np.ndarray) -> np.ndarray:
+        """(pairs,) how many pieces of every source side are among the True ones of `counted` (V,)."""
+        return self._ids[0].counts(counted)
+
     def ids(self, rows: Sequence[int] | np.ndarray) -> tuple[list[np.ndarray], list[np.ndarray]]:
         """The piece ids of both sides of the given rows."""
         source, target = self._ids
@@ -150,6 +154,13 @@ class _Ids:
             starts.append(starts[-1] + len(chunk))
         self._starts = np.asarray(starts)
         self.lengths = np.concatenate(lengths) if lengths else np.zeros(0, dtype=np.int32)
+
+    def counts(self, counted: np.ndarray) -> np.ndarray:
+        found = [np.zeros(0, dtype=np.int64)]
+        for values, offsets in zip(self._values, self._offsets, strict=True):
+            before = np.concatenate([[0], np.cumsum(counted[values])])  # of all values up to each place
+            found.append(np.diff(before[offsets]))
+        return np.concatenate(found)
 
     def __getitem__(self, row: int) -> np.ndarray:
         chunk = int(np.searchsorted(self._starts, row, side="right")) - 1

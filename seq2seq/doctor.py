@@ -4,6 +4,7 @@
     another order, in other batches, beside more padding, and step by step.
 
 A translation may change by rounding where two are equally good: one that differs is judged by its score.
+Of a tagger or classifier log p of every label of x is compared, in the same ways but for the last.
 """
 
 from __future__ import annotations
@@ -16,10 +17,13 @@ import torch
 import torch.nn.functional as F
 from torch import Tensor
 
-from seq2seq.batches import Batch, make_batch
+from seq2seq.batches import Batch, make_batch, pad_source
 from seq2seq.bundle import Bundle
 from seq2seq.errors import UserError
+from seq2seq.models.build import Network
 from seq2seq.models.encoder_decoder import EncoderDecoder
+from seq2seq.models.labeller import Labeller
+from seq2seq.prediction import Predictor
 from seq2seq.search import Hypothesis, translate_ids
 from seq2seq.settings.search import SearchSettings
 from seq2seq.tokenizer import PAD, UNK
@@ -47,8 +51,8 @@ class Check(NamedTuple):
     finding: str
 
 
-def examine(translator: Translator, lines: Sequence[str], tolerance: float) -> list[Check]:
-    """Every check of the translator's first bundle. Raises UserError when no line has a piece to translate."""
+def examine(translator: Translator | Predictor, lines: Sequence[str], tolerance: float) -> list[Check]:
+    """Every check of the first bundle. Raises UserError when no line has a piece to translate."""
     bundle = translator.bundles[0]
     checks = [_readable(bundle), _finite(bundle.model)]
     if not checks[-1].passed:
@@ -61,7 +65,8 @@ def examine(translator: Translator, lines: Sequence[str], tolerance: float) -> l
         raise UserError("there is no sentence to look at: every line is empty. Give some on standard input, or "
                         "input=FILE.")
     checks.append(_lines(translator, lines))
-    checks += _translations(translator, ids, tolerance)
+    checks += (_labels(translator, ids, tolerance) if isinstance(translator, Predictor)
+               else _translations(translator, ids, tolerance))
     pieces = [piece for row in every for piece in row]
     unknown, cut = pieces.count(UNK), sum(len(row) > limit for row in every)
     checks.append(Check("unknown pieces", None, f"{unknown} of {len(pieces)} ({unknown / len(pieces):.1%})"))
@@ -75,13 +80,13 @@ def _readable(bundle: Bundle) -> Check:
                                           f"{sum(p.numel() for p in bundle.model.parameters()):,} parameters")
 
 
-def _finite(model: EncoderDecoder) -> Check:
+def _finite(model: Network) -> Check:
     bad = [name for name, weight in model.named_parameters() if not bool(weight.isfinite().all())]
     return Check("weights are finite", not bad, f"NaN or infinity in {', '.join(bad[:3])}" if bad else "all of them")
 
 
-def _lines(translator: Translator, lines: Sequence[str]) -> Check:
-    found = translator.translate(lines)
+def _lines(translator: Translator | Predictor, lines: Sequence[str]) -> Check:
+    found = translator.predict(lines) if isinstance(translator, Predictor) else translator.translate(lines)
     broken = sum("\n" in text for text in found)
     kept = len(found) == len(lines) and not broken
     return Check("one line for each line", kept, f"{len(lines)} in, {len(found)} out")
@@ -89,6 +94,7 @@ def _lines(translator: Translator, lines: Sequence[str]) -> Check:
 
 def _translations(translator: Translator, ids: dict[int, list[int]], tolerance: float) -> Iterator[Check]:
     model, search, device = translator.bundles[0].model, translator.search, translator.device
+    assert isinstance(model, EncoderDecoder)
 
     def translated(numbers: Sequence[int], settings: SearchSettings) -> dict[int, Hypothesis]:
         found = translate_ids(model, [ids[number] for number in numbers], settings, device, numbers=numbers)
@@ -108,6 +114,30 @@ def _translations(translator: Translator, ids: dict[int, list[int]], tolerance: 
     yield _compare("in small batches", alone, translated(numbers, small), tolerance)
     yield _near("beside more padding", _difference(together, padded), tolerance)
     yield _near("step by step", _difference(together, steps), tolerance)
+
+
+def _labels(predictor: Predictor, ids: dict[int, list[int]], tolerance: float) -> Iterator[Check]:
+    model, device, rows = predictor.models[0], predictor.device, list(ids.values())
+    pairs: list[Pair] = [(row, []) for row in rows]
+    with torch.inference_mode():
+        alone = [_label_probabilities(model, [pair], device)[0] for pair in pairs]
+        together = [row for group in _groups(pairs) for row in _label_probabilities(model, group, device)]
+        turned = [row for group in _groups(pairs[::-1]) for row in _label_probabilities(model, group, device)]
+        padded = [row for group in _groups(pairs) for row in _label_probabilities(model, group, device, EXTRA_PADDING)]
+    differ = sum(not torch.equal(one.argmax(-1), other.argmax(-1)) for one, other in zip(alone, together, strict=True))
+    worst = _difference(alone, together)
+    yield Check("alone and in a batch", worst <= tolerance,
+                f"labels of {differ} of {len(ids)} lines differ; log-probabilities by {worst:.1g} at most")
+    yield _near("in reversed order", _difference(alone, turned[::-1]), tolerance)
+    yield _near("beside more padding", _difference(together, padded), tolerance)
+
+
+def _label_probabilities(model: Labeller, pairs: Sequence[Pair], device: torch.device,
+                         padding: int = 0) -> list[Tensor]:
+    """For each line log p of every piece as its labels: (T, V)."""
+    source, lengths = pad_source([source for source, _ in pairs])
+    logits, counts = model.logits(F.pad(source, (0, padding), value=PAD).to(device), lengths.to(device))
+    return [row[:count].cpu() for row, count in zip(logits.log_softmax(-1), counts.tolist(), strict=True)]
 
 
 def _compare(name: str, alone: dict[int, Hypothesis], other: dict[int, Hypothesis], tolerance: float,

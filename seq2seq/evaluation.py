@@ -11,15 +11,15 @@ from __future__ import annotations
 import dataclasses
 import errno
 import json
-import math
 import os
 import time
 from collections.abc import Iterator, Sequence
 from pathlib import Path
-from typing import Any
+from typing import Any, NamedTuple
 
 import torch
 
+from seq2seq import metrics
 from seq2seq.batches import Batch, make_batch
 from seq2seq.bundle import Bundle
 from seq2seq.corpus import PackedCorpus
@@ -27,6 +27,7 @@ from seq2seq.errors import CorpusError, UserError
 from seq2seq.folders import whole_file, writing
 from seq2seq.scoring import Bucket, Comparison, Score, bleu, bleu_by_length, chrf, compare
 from seq2seq.settings.evaluate import EvaluateSettings
+from seq2seq.settings.model import LABELS
 from seq2seq.settings.reading import write_settings
 from seq2seq.text import read_lines
 from seq2seq.translation import Translator
@@ -114,35 +115,45 @@ def evaluate(translator: Translator, pairs: Pairs, settings: EvaluateSettings) -
         run=str(settings.run), name=pairs.name, origin=pairs.origin, languages=translator.languages,
         sentences=len(pairs.sources), bleu=bleu(translations, pairs.references, settings.resamples),
         chrf=chrf(translations, pairs.references, settings.resamples),
-        perplexity=perplexity(translator, pairs, settings),
+        perplexity=loss_of(translator.bundles[0], translator.device, pairs, settings).perplexity,
         by_length=bleu_by_length(pairs.sources, translations, pairs.references),
         seconds=seconds, device=str(translator.device), search=write_settings(settings.search),
     )
     return evaluation, translations
 
 
+class Loss(NamedTuple):
+    """-log p of references, by teacher forcing, summed over their target pieces."""
+
+    nll: float   # natural logarithm
+    pieces: int  # EOS counted; labels have none
+
+    @property
+    def perplexity(self) -> float:
+        return metrics.perplexity(self.nll / self.pieces)
+
+
 @torch.inference_mode()
-def perplexity(translator: Translator, pairs: Pairs, settings: EvaluateSettings) -> float:
-    """exp of the mean -log p per target piece (EOS counted) of the references, by teacher forcing."""
-    bundle = translator.bundles[0]
+def loss_of(bundle: Bundle, device: torch.device, pairs: Pairs, settings: EvaluateSettings) -> Loss:
+    """What the references cost the model."""
     source = [ids[: settings.max_source_pieces] for ids in bundle.source_tokenizer.encode(pairs.sources)]
     target = bundle.target_tokenizer.encode(pairs.references)
     nll, pieces = 0.0, 0
-    for batch in _batches(source, target, settings.batch_pieces):
-        nll += bundle.model(batch.to(translator.device)).nll.item()
+    for batch in _batches(source, target, settings.batch_pieces, bundle.settings.shape in LABELS):
+        nll += bundle.model(batch.to(device)).nll.item()
         pieces += batch.pieces
-    # A hopeless model may lie beyond what a float can hold.
-    return math.exp(nll / pieces) if nll / pieces < 700 else math.inf
+    return Loss(nll, pieces)
 
 
-def _batches(source: Sequence[list[int]], target: Sequence[list[int]], budget: int) -> Iterator[Batch]:
+def _batches(source: Sequence[list[int]], target: Sequence[list[int]], budget: int,
+             labels: bool) -> Iterator[Batch]:
     """Pairs of like length together, longest first, at most `budget` padded pieces on the longer side."""
     longer = [max(len(one), len(other)) + 1 for one, other in zip(source, target, strict=True)]
     order = sorted(range(len(source)), key=lambda row: -longer[row])
     while order:
         rows = order[: max(1, budget // longer[order[0]])]
         order = order[len(rows) :]
-        yield make_batch([source[row] for row in rows], [target[row] for row in rows], rows)
+        yield make_batch([source[row] for row in rows], [target[row] for row in rows], rows, labels)
 
 
 def evaluation_folder(run: str) -> Path:
@@ -161,14 +172,20 @@ def make_folder(run: str) -> None:
 def write_evaluation(evaluation: Evaluation, pairs: Pairs, translations: list[str],
                      comparison: Comparison | None) -> None:
     """Writes both files, each whole. Raises UserError where the folder cannot be written."""
-    folder = evaluation_folder(evaluation.run)
-    rows = [COLUMNS, *zip(pairs.sources, pairs.references, translations, strict=True)]
-    table = "".join("\t".join(cell.replace("\t", " ") for cell in row) + "\n" for row in rows)
-    whole_file(folder / f"{evaluation.name}.tsv", table.encode())
     record = dataclasses.asdict(evaluation) | {"sentences_per_second": evaluation.sentences_per_second}
     if comparison is not None:
         record["comparison"] = dataclasses.asdict(comparison)
-    whole_file(folder / f"{evaluation.name}.json", (json.dumps(record, indent=1, ensure_ascii=False) + "\n").encode())
+    write_record(evaluation.run, pairs, record, translations)
+
+
+def write_record(run: str, pairs: Pairs, record: dict[str, Any], answers: Sequence[str] | None) -> None:
+    """Writes <name>.json, and <name>.tsv with `answers` beside the references. Raises UserError where it cannot."""
+    folder = evaluation_folder(run)
+    if answers is not None:
+        rows = [COLUMNS, *zip(pairs.sources, pairs.references, answers, strict=True)]
+        table = "".join("\t".join(cell.replace("\t", " ") for cell in row) + "\n" for row in rows)
+        whole_file(folder / f"{pairs.name}.tsv", table.encode())
+    whole_file(folder / f"{pairs.name}.json", (json.dumps(record, indent=1, ensure_ascii=False) + "\n").encode())
 
 
 def read_stored(run: str, pairs: Pairs) -> Stored:

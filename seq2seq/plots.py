@@ -1,4 +1,4 @@
-"""Figures as PNG bytes: BLEU by source length, attention as a heat map. Strings and numbers in."""
+"""Figures as PNG bytes: BLEU by source length, attention and confusions as maps. Strings and numbers in."""
 
 from __future__ import annotations
 
@@ -47,6 +47,27 @@ def attention_map(source: Sequence[str], target: Sequence[str], weights: Sequenc
     axes.set_xticks(range(len(source)), source, rotation=90, parse_math=False)
     axes.set_yticks(range(len(target)), target, parse_math=False)
     axes.xaxis.tick_top()
+    return _png(figure)
+
+
+def confusion_map(names: Sequence[str], counts: Sequence[Sequence[int]]) -> bytes:
+    """Shares of each reference label (rows) that were given each label (columns); counts (labels, labels)."""
+    import numpy as np
+    from matplotlib.figure import Figure
+    from sklearn.metrics import ConfusionMatrixDisplay
+
+    table = np.asarray(counts, dtype=float)
+    shares = 100 * table / np.maximum(table.sum(axis=1, keepdims=True), 1)
+    size = 2.5 + 0.45 * len(names)
+    figure = Figure(figsize=(size + 1, size), layout="constrained")
+    axes = figure.subplots()
+    shown = ConfusionMatrixDisplay(shares, display_labels=list(names))
+    shown.plot(ax=axes, cmap="Greys", values_format=".0f", xticks_rotation="vertical", im_kw={"vmin": 0, "vmax": 100})
+    for text in (*axes.get_xticklabels(), *axes.get_yticklabels()):
+        text.set_parse_math(False)
+    axes.set_xlabel("label")
+    axes.set_ylabel("reference")
+    axes.set_title("per cent of each reference label")
     return _png(figure)
 
 

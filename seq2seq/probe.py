@@ -75,7 +75,7 @@ def _measure(run: Run) -> Estimate:
     first, _ahead = batches.chunk(0, 0), batches.chunk(*divmod(1, batches.chunks))
     import torch.utils.tensorboard  # noqa: F401
 
-    large = [*batches.largest(), max(first, key=_places), max(first, key=lambda batch: batch.target_in.shape[1])]
+    large = [*batches.largest(), max(first, key=_places), max(first, key=lambda batch: batch.target_out.shape[1])]
     for batch in large:
         run.update(batch)
     timed = first[:TIMED]
@@ -86,7 +86,7 @@ def _measure(run: Run) -> Estimate:
     _wait(device)
     run.watch.check()
     seconds, peak = run.team.largest((time.monotonic() - start) / len(timed), _peak(device))
-    shapes = dict.fromkeys((len(each.rows), each.source.shape[1], each.target_in.shape[1]) for each in large)
+    shapes = dict.fromkeys((len(each.rows), each.source.shape[1], each.target_out.shape[1]) for each in large)
     return Estimate(
         shapes=list(shapes), peak=peak, available=_available(device), seconds=seconds,
         pieces_per_second=sum(batch.pieces for batch in timed) / len(timed) / seconds,
@@ -112,7 +112,7 @@ def _time(seconds: float) -> str:
 
 
 def _places(batch: Batch) -> int:
-    return batch.source.numel() + batch.target_in.numel()
+    return batch.source.numel() + batch.target_out.numel()
 
 
 def _wait(device: torch.device) -> None:

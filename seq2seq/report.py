@@ -25,11 +25,13 @@ def beside_the_bar(state: TrainState, figures: dict[str, Any], measure: str) -> 
 
 
 def validation(state: TrainState, found: Validation, better: bool) -> None:
-    """The scores, and a few translations to read."""
-    log.info("validation at update %d: BLEU %.2f  perplexity %.3f%s", state.updates, found.bleu, found.perplexity,
+    """The scores, and a few answers to read."""
+    scores = "".join(f"{name} {found.score[key]:.2f}  " for key, name in (("bleu", "BLEU"), ("accuracy", "accuracy"))
+                     if key in found.score)
+    log.info("validation at update %d: %sperplexity %.3f%s", state.updates, scores, found.perplexity,
              "  (best so far)" if better else "")
-    for source, reference, translation in found.samples:
-        log.info("  source      %s\n  reference   %s\n  translation %s", source, reference, translation)
+    for source, reference, answer in found.samples:
+        log.info("  source     %s\n  reference  %s\n  output     %s", source, reference, answer)
 
 
 def processes(now: int, before: int) -> None:

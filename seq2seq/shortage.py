@@ -23,7 +23,7 @@ def named_shortage(part: Batch) -> Iterator[None]:
         short = isinstance(error, MemoryError | torch.OutOfMemoryError)
         if not short and not any(words in str(error) for words in _WORDS):
             raise
-        rows, source, target = len(part.rows), part.source.shape[1], part.target_in.shape[1]
+        rows, source, target = len(part.rows), part.source.shape[1], part.target_out.shape[1]
         raise UserError(
             f"the device is out of memory for {rows} pairs of {source} source and {target} target pieces. "
             "Lower training.batch_pieces or training.max_pieces, or raise training.accumulate."

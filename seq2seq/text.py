@@ -11,7 +11,7 @@ import gzip
 import os
 import select
 import zlib
-from collections.abc import Iterable, Iterator
+from collections.abc import Iterable, Iterator, Sequence
 from pathlib import Path
 from typing import IO, cast
 
@@ -162,3 +162,13 @@ def _ready(descriptor: int) -> bool:
         return bool(select.select([descriptor], [], [], 0)[0])
     except OSError:  # Windows asks sockets only: then a window fills before it is translated
         return True
+
+
+def refuse_halves(lines: Sequence[str], first: int, name: str) -> None:
+    """Raises UserError for a line that is no text; `first` is the number of the first line in `name`."""
+    for number, line in enumerate(lines, first):
+        try:
+            line.encode()
+        except UnicodeEncodeError as error:
+            raise UserError(f"{name} line {number} is no text: character {error.start + 1} is half of a surrogate "
+                            "pair. Put the pair together, or leave the half out.") from None

@@ -6,6 +6,7 @@ They are control symbols: no text can produce them.
 
 from __future__ import annotations
 
+import functools
 import hashlib
 from collections.abc import Sequence
 from pathlib import Path
@@ -46,6 +47,11 @@ class Tokenizer:
         """V, the number of pieces."""
         return self._processor.get_piece_size()
 
+    @functools.cached_property
+    def word_starts(self) -> list[bool]:
+        """(V,) True for the pieces that begin a word: those with the space before it in front."""
+        return [piece.startswith(META) for piece in self.pieces(range(len(self)))]
+
     @property
     def hash(self) -> str:
         """SHA-256 of the model file."""
@@ -61,6 +67,10 @@ class Tokenizer:
         # Unknown words of kind=word with byte_fallback hold the meta symbol in bytes.
         return [text.replace(META, " ").removeprefix(" ") if META in text else text
                 for text in self._processor.decode([list(map(int, row)) for row in ids])]
+
+    def piece_id(self, piece: str) -> int:
+        """Of a piece as text; UNK when there is none."""
+        return self._processor.piece_to_id(piece)
 
     def pieces(self, ids: Sequence[int]) -> list[str]:
         """The pieces as text, for showing alignments."""

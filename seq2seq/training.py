@@ -29,16 +29,18 @@ from seq2seq.corpus import PackedCorpus
 from seq2seq.distributed import Team
 from seq2seq.errors import CorpusError
 from seq2seq.finite import FiniteWatch
+from seq2seq.fitting import refuse_unfit
 from seq2seq.fork import fork
 from seq2seq.interruption import Interruption
+from seq2seq.judges import build_judge
 from seq2seq.metrics import Meter, MetricsWriter
 from seq2seq.models.build import build_model
 from seq2seq.optimizer import build_optimizer
 from seq2seq.precision import autocast, only_deterministic_kernels, pick_device, resolve_precision
 from seq2seq.progress import Display
 from seq2seq.schedule import learning_rate, progress
-from seq2seq.settings.model import Tie
-from seq2seq.settings.training import Measure, Precision, TrainSettings
+from seq2seq.settings.model import LABELS, Tie
+from seq2seq.settings.training import Precision, TrainSettings
 from seq2seq.shortage import named_shortage
 from seq2seq.state import TrainState
 from seq2seq.subwords import SubwordSampler
@@ -105,18 +107,23 @@ class Run:
         self.team, self.device = team, device
         self.training, self.tokenizers = settings.training, corpus.tokenizers()
         torch.manual_seed(settings.seed)
-        self.model = build_model(settings, *map(len, self.tokenizers)).to(device)
+        source, target = self.tokenizers
+        self.model = build_model(settings, len(source), len(target), source.word_starts).to(device)
         self.shared_model = team.wrap(self.model, has_unused_parameters=_has_unused(settings))
         self.optimizer = build_optimizer(self.model, settings.optimizer)
         self.average = WeightAverage(self.model, self.training.averaging, decay=self.training.ema_decay,
                                      last=self.training.average_last)
+        labels, train, valid = settings.shape in LABELS, corpus.split("train"), corpus.split("valid")
+        for name, split in (("train", train), ("valid", valid)):
+            refuse_unfit(settings.shape, split, source, corpus.folder / name)
         self.batches = TrainingBatches(
-            corpus.split("train"), budget=self.training.batch_pieces, max_pieces=self.training.max_pieces,
-            seed=settings.seed, samplers=_samplers(settings, self.tokenizers))
-        self.validator = Validator(
-            corpus.split("valid"), self.tokenizers[1], search=settings.search, device=device, team=team,
-            budget=max(1, self.training.batch_pieces // self.training.accumulate),
-            sentences=self.training.valid_sentences, precision=self.training.precision)
+            train, budget=self.training.batch_pieces, max_pieces=self.training.max_pieces,
+            seed=settings.seed, samplers=_samplers(settings, self.tokenizers), labels=labels)
+        budget = max(1, self.training.batch_pieces // self.training.accumulate)
+        judge = build_judge(settings.shape, valid, self.tokenizers, search=settings.search, budget=budget,
+                            sentences=self.training.valid_sentences, device=device, team=team)
+        self.validator = Validator(valid, judge, budget=budget, labels=labels, device=device,
+                                   precision=self.training.precision, team=team)
         self.state, self.meter, self.watch = TrainState(), Meter(device), FiniteWatch(
             device, len(self.tokenizers[1]), self.training.max_loss_factor)
         self.validation: dict[str, Any] | None = None  # figures of the last one, for last/
@@ -219,14 +226,14 @@ class Run:
         self.display.show(self.progress(), report.beside_the_bar(state, figures, self.training.best_by.value))
 
     def validate(self) -> None:
-        """Perplexity and BLEU with the averaged weights; the best so far becomes best/."""
+        """The scores of the averaged weights; the best so far becomes best/."""
         self.watch.check()
         with self.clock.aside():
             self.average.before_validation()
             with self.average.applied():
                 found = self.validator.run(self.model)
                 kind = self.training.best_by
-                better = self.state.judge(found.measure(kind), kind is Measure.BLEU, self.settings.optimizer)
+                better = self.state.judge(found.measure(kind), kind.higher_is_better, self.settings.optimizer)
                 self.validation = found.figures()
                 if better and self.team.leads:
                     self.save_bundle(run_folder.BEST)
@@ -300,7 +307,7 @@ class Run:
         """What is about to be trained, in three lines."""
         training, batches = self.training, self.batches
         parameters = sum(parameter.numel() for parameter in self.model.parameters())
-        log.info("%s: %s, context %s, %s parameters, %s on %s%s", self.folder,
+        log.info("%s: %s, %s, context %s, %s parameters, %s on %s%s", self.folder, self.settings.shape.value,
                  self.settings.cell.kind.value, self.settings.context.kind.value, f"{parameters:,}",
                  training.precision.value, self.device.type,
                  f" x {self.team.size}" if self.team.size > 1 else "")
@@ -338,5 +345,5 @@ def _samplers(settings: TrainSettings,
 
 
 def _has_unused(settings: TrainSettings) -> bool:
-    # Without feedback the target embeddings serve as the output matrix or not at all.
-    return not settings.feed.output and settings.model.tie is Tie.NONE
+    # Without feedback the target embeddings serve as the output matrix or not at all. Labels have none.
+    return settings.shape not in LABELS and not settings.feed.output and settings.model.tie is Tie.NONE

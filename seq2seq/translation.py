@@ -18,16 +18,18 @@ from typing import Any
 import torch
 from torch import Tensor
 
-from seq2seq.bundle import Bundle, load_bundle
+from seq2seq.bundle import Bundle
 from seq2seq.errors import SettingError, UserError
+from seq2seq.loading import open_bundles
 from seq2seq.parts import parts
-from seq2seq.precision import pick_device
 from seq2seq.search import Ensemble, Hypothesis, translate_ids
+from seq2seq.settings.model import LABELS, Shape
 from seq2seq.settings.reading import read_settings
 from seq2seq.settings.search import SearchSettings
 from seq2seq.settings.training import Device
-from seq2seq.settings.translate import Long
-from seq2seq.tokenizer import EOS, Tokenizer
+from seq2seq.settings.translate import Choices, Long
+from seq2seq.text import refuse_halves
+from seq2seq.tokenizer import EOS, UNK
 
 MAX_SOURCE_PIECES = 500
 PARTS_AT_ONCE = 64  # of one line: the attention of more is not kept at the same time
@@ -66,7 +68,11 @@ class Translator:
                  max_source_pieces: int = MAX_SOURCE_PIECES, long: Long = Long.CUT) -> None:
         self.bundles, self.search, self.device = list(bundles), search, torch.device(device)
         self.max_source_pieces, self.long = max_source_pieces, long
-        self._source, self._target = _common_tokenizers(self.bundles)
+        self._source, self._target = self.bundles[0].source_tokenizer, self.bundles[0].target_tokenizer
+        self.shape = self.bundles[0].settings.shape
+        if self.shape in LABELS:
+            raise SettingError(f"run={self.bundles[0].folder} is of shape={self.shape.value}, which gives labels and "
+                               "no text. Use seq2seq.Predictor.")
         models = [bundle.model for bundle in self.bundles]
         self._model: Any = models[0] if len(models) == 1 else Ensemble(models)
 
@@ -81,20 +87,14 @@ class Translator:
         that does not exist or is out of range.
         """
         settings = read_settings(SearchSettings, search, where="search")
-        choice = read_settings(_Choices, {"device": device, "long": long})
+        choice = read_settings(Choices, {"device": device, "long": long})
         return cls.open(run, settings, choice.device, max_source_pieces, choice.long)
 
     @classmethod
     def open(cls, run: str | Path | Sequence[str | Path], search: SearchSettings, device: Device = Device.AUTO,
              max_source_pieces: int = MAX_SOURCE_PIECES, long: Long = Long.CUT) -> Translator:
         """`load` with settings that have been read already."""
-        folders = [run] if isinstance(run, (str, Path)) else list(run)
-        if not folders:
-            raise SettingError("run=[] names no model. Give the folder of a trained run: run=FOLDER.")
-        if device is Device.CUDA and not torch.cuda.is_available():
-            raise SettingError("device=cuda: torch finds no CUDA device. Choose device=cpu or auto.")
-        place = pick_device(device)
-        bundles = [load_bundle(Path(folder), str(place)) for folder in folders]
+        bundles, place = open_bundles(run, device)
         return cls(bundles, search, device=place, max_source_pieces=max_source_pieces, long=long)
 
     @property
@@ -121,8 +121,10 @@ class Translator:
         `first` is the number of the first line: draws of search.kind=sample depend on it, and warnings
         name it beside `name`. Raises UserError for a line that is no text (half a surrogate pair).
         """
-        _refuse_halves(lines, first, name)
+        refuse_halves(lines, first, name)
         ids = self._source.encode(lines)
+        if self.shape is Shape.ONE_TO_N:
+            self._refuse_unknown(lines, ids, first, name)
         rows = [row for row, line in enumerate(lines) if ids[row] and line.strip()]
         too_long = [row for row in rows if len(ids[row]) > self.max_source_pieces]
         if self.long is Long.CUT:
@@ -139,6 +141,15 @@ class Translator:
         for row in too_long:
             result[row] = self._in_parts(lines[row], ids[row], first + row, attention)
         return result
+
+    def _refuse_unknown(self, lines: Sequence[str], ids: list[list[int]], first: int, name: str) -> None:
+        """One to N: a line is one piece that training has seen. There is nothing to make of another."""
+        for row, pieces in enumerate(ids):
+            if lines[row].strip() and (len(pieces) != 1 or pieces[0] == UNK):
+                known = self._source.decode([[piece] for piece in range(EOS + 1, len(self._source))])
+                choices = ", ".join(text for text in known if text)
+                raise UserError(f"{name} line {first + row}: {lines[row][:80]!r} is none of the inputs that "
+                                f"{self.bundles[0].folder} was trained on ({choices[:500]}). Give one of these.")
 
     def _search(self, source: list[list[int]], numbers: list[int], attention: bool) -> list[list[Hypothesis]]:
         return translate_ids(self._model, source, self.search, self.device, numbers=numbers, attention=attention)
@@ -166,12 +177,6 @@ class Translator:
                 for text, one in zip(texts, hypotheses, strict=True)]
 
 
-@dataclasses.dataclass(kw_only=True)
-class _Choices:
-    device: Device
-    long: Long
-
-
 def _one_line(text: str) -> str:
     # A vocabulary may hold line breaks (byte pieces, odd corpora); one line in is one line out.
     return text.replace("\r", " ").replace("\n", " ")
@@ -191,26 +196,3 @@ def _joined(ranked: Sequence[Candidate]) -> Candidate:
         score=sum(one.score for one in ranked), log_probability=sum(one.log_probability for one in ranked),
         attention=None, alignment=[place for part in aligned for place in part] if aligned else None,
     )
-
-
-def _refuse_halves(lines: Sequence[str], first: int, name: str) -> None:
-    for number, line in enumerate(lines, first):
-        try:
-            line.encode()
-        except UnicodeEncodeError as error:
-            raise UserError(f"{name} line {number} is no text: character {error.start + 1} is half of a surrogate "
-                            "pair. Put the pair together, or leave the half out.") from None
-
-
-def _common_tokenizers(bundles: Sequence[Bundle]) -> tuple[Tokenizer, Tokenizer]:
-    """The tokenizers of all bundles, or SettingError when they differ."""
-    first = bundles[0]
-    for other in bundles[1:]:
-        same = (first.source_tokenizer.hash == other.source_tokenizer.hash
-                and first.target_tokenizer.hash == other.target_tokenizer.hash)
-        if not same or first.languages != other.languages:
-            raise SettingError(
-                f"run: {first.folder} and {other.folder} have different tokenizers or languages. An ensemble "
-                "needs models trained on the same packed corpus."
-            )
-    return first.source_tokenizer, first.target_tokenizer

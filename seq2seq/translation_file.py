@@ -13,6 +13,7 @@ from typing import IO, Any
 
 from seq2seq.errors import UserError
 from seq2seq.folders import writing
+from seq2seq.prediction import Prediction
 from seq2seq.text import arriving_lines, grouped, read_lines
 from seq2seq.translation import Candidate, Translation
 
@@ -88,11 +89,6 @@ def _nothing_left_behind() -> Iterator[None]:
         raise
 
 
-def text_line(translation: Translation) -> str:
-    """The best translation."""
-    return translation.text
-
-
 def json_line(translation: Translation, n_best: bool = False) -> str:
     """One object: the source, its best translation and, with `n_best`, all of them.
 
@@ -104,6 +100,17 @@ def json_line(translation: Translation, n_best: bool = False) -> str:
     record |= _candidate(best) if best else {"translation": "", "score": None, "log_probability": None, "pieces": []}
     if n_best:
         record["n_best"] = [_candidate(candidate) for candidate in translation.candidates]
+    return json.dumps(record, ensure_ascii=False)
+
+
+def label_json_line(prediction: Prediction, n_best: int) -> str:
+    """One object: the source, the best labels with their probabilities and, with `n_best` > 1, so many for each."""
+    record: dict[str, Any] = {
+        "source": prediction.source, "labels": [best.name for best, *_ in prediction.labels],
+        "probabilities": [round(best.probability, 6) for best, *_ in prediction.labels]}
+    if n_best > 1:
+        record["n_best"] = [{label.name: round(label.probability, 6) for label in labels}
+                            for labels in prediction.labels]
     return json.dumps(record, ensure_ascii=False)
 
 

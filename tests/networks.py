@@ -11,19 +11,20 @@ import torch
 from seq2seq.batches import Batch, make_batch
 from seq2seq.models.build import build_model
 from seq2seq.models.encoder_decoder import EncoderDecoder
+from seq2seq.models.labeller import Labeller
 from seq2seq.settings.model import NetworkSettings
 from seq2seq.settings.reading import read_settings
 
 VOCABULARY = 30
 
 
-def network(*, cell="gru", context="attention", feed_context="every_step", output=True, score="additive",
+def network(*, shape="n_to_m", cell="gru", context="attention", feed_context="every_step", output=True, score="additive",
             heads=1, attention_feed="readout", query="previous", pooling="mean", nonlinearity="tanh",
             **model) -> NetworkSettings:
     """Settings of a small network with the given parts."""
     sizes = {"embedding": 12, "hidden": 16, "encoder_layers": 1, "decoder_layers": 1} | model
     return read_settings(NetworkSettings, {
-        "cell": {"kind": cell, "nonlinearity": nonlinearity},
+        "shape": shape, "cell": {"kind": cell, "nonlinearity": nonlinearity},
         "context": {"kind": context, "pooling": pooling},
         "feed": {"context": feed_context, "output": output},
         "attention": {"score": score, "heads": heads, "feed": attention_feed, "query": query},
@@ -31,9 +32,12 @@ def network(*, cell="gru", context="attention", feed_context="every_step", outpu
     })
 
 
-def build(settings: NetworkSettings, seed: int = 0) -> EncoderDecoder:
+WORD_STARTS = [place >= 4 and place % 2 == 0 for place in range(VOCABULARY)]  # pieces 4, 6, 8, ... begin a word
+
+
+def build(settings: NetworkSettings, seed: int = 0) -> EncoderDecoder | Labeller:
     torch.manual_seed(seed)
-    return build_model(settings, VOCABULARY, VOCABULARY).eval()
+    return build_model(settings, VOCABULARY, VOCABULARY, WORD_STARTS).eval()
 
 
 def every_network() -> Iterator[tuple[str, NetworkSettings]]:

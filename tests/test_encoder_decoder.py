@@ -122,8 +122,8 @@ def test_tying_all_needs_one_vocabulary():
 def test_dropout_acts_in_training_only_and_word_dropout_drops_whole_words():
     model = build(network(dropout={"embedding": 0.0, "layer": 0.0, "readout": 0.0, "word": 0.5}))
     ids = torch.full((50, 20), 7)
-    assert (model._embed(model.source_embedding, ids) == 0).all(-1).sum() == 0
-    dropped = (model.train()._embed(model.source_embedding, ids) == 0).all(-1).float().mean()
+    assert (model.embed(model.source_embedding, ids) == 0).all(-1).sum() == 0
+    dropped = (model.train().embed(model.source_embedding, ids) == 0).all(-1).float().mean()
     assert 0.4 < dropped < 0.6
 
 

@@ -212,7 +212,8 @@ def test_help_helps_and_the_settings_are_shown():
 
 @pytest.mark.parametrize(("arguments", "message"), [
     (["tokeniser.kind=bpe"], "tokeniser.kind is not a setting. Did you mean tokenizer.kind?"),
-    (["data=multi30k"], "data=multi30k is not one of: files, grammar, hub, multi30k_en_de. Did you mean multi30k_en"),
+    (["data=multi30k"], "data=multi30k is not one of: classification, files, generation, grammar, hub, multi30k_en_de, "
+                        "tagging. Did you mean multi30k_en"),
     (["+tokenizer.size=3"], "tokenizer.size is not a setting."),
     (["data=files", "data.source=en", "data.target=de", "data.train=nowhere/x"], "nowhere/x.en does not exist"),
 ])

@@ -37,7 +37,9 @@ def test_the_yaml_defaults_are_the_dataclass_defaults():
 def test_a_run_is_named_after_corpus_cell_and_context():
     assert composed()["run"] == "runs/grammar-gru-attention"
     assert composed("corpus='/data/a,b/m30k/'", "cell=lstm", "context=last")["run"] == "runs/m30k-lstm-last"
-    several = run_name("data/m30k", "gru", "last", ["cell=gru", "seed=2", "+experiment=a/b", "corpus=data/m30k"])
+    assert composed("shape=n_to_n")["run"] == "runs/grammar-gru-n_to_n"
+    assert composed("shape=n_to_1")["run"] == "runs/grammar-gru-n_to_1-pooled"
+    several = run_name("data/m30k", "gru", "n_to_m", "last", ["cell=gru", "seed=2", "+experiment=a/b", "corpus=data/m30k"])
     assert several == "runs/m30k-gru-last-+experiment=a_b-seed=2"
 
 
@@ -63,10 +65,40 @@ def flat(mapping: dict, where: str = "") -> list[str]:
 @pytest.mark.parametrize("choice", [f"{group}={name}" for group in ("cell", "context", "model", "optimizer", "search")
                                     for name in choices(group)])
 def test_every_choice_of_a_group_can_be_read(choice):
-    settings = read_settings(TrainSettings, composed(choice))
+    settings = read_settings(TrainSettings, composed(choice, *(["shape=n_to_n"] if choice == "context=none" else [])))
     group, name = choice.split("=")
     if group != "model":
         assert getattr(settings, group).kind.value == name
+
+
+@pytest.mark.parametrize("shape", choices("shape"))
+def test_every_shape_brings_what_it_needs_and_refuses_the_rest(shape):
+    assert read_settings(TrainSettings, composed(f"shape={shape}")).shape.value == shape
+    taken = set()
+    for context in choices("context"):
+        try:
+            read_settings(TrainSettings, composed(f"shape={shape}", f"context={context}"))
+            taken.add(context)
+        except SettingError as error:
+            assert str(error).startswith(f"context={context} cannot go with shape={shape}, which takes context=")
+    assert taken == {"n_to_m": {"last", "projected", "pooled", "attention"}, "n_to_n": {"none"},
+                     "n_to_1": {"last", "projected", "pooled"}, "one_to_n": {"last", "projected"}}[shape]
+
+
+@pytest.mark.parametrize(("overrides", "line"), [
+    (["shape=n_to_1", "model.tie=target"], "model.tie=target cannot go with shape=n_to_1, which has no target"),
+    (["shape=one_to_n", "model.reverse_source=true"], "model.reverse_source=true belongs to shape=n_to_m"),
+    (["shape=n_to_n", "training.best_by=bleu"], "training.best_by=bleu cannot go with shape=n_to_n. Choose "
+                                                "training.best_by=accuracy or training.best_by=perplexity."),
+    (["shape=one_to_n", "training.best_by=accuracy"], "training.best_by=accuracy cannot go with shape=one_to_n"),
+    (["training.best_by=accuracy"], "training.best_by=accuracy cannot go with shape=n_to_m"),
+    (["shape=n_to_1", "training.scheduled_sampling=0.1"], "training.scheduled_sampling=0.1 cannot go with shape=n_to_1"),
+    (["model.words.hidden=3"], "model.words.hidden=3 is odd"),
+])
+def test_what_a_shape_has_not_is_refused(overrides, line):
+    with pytest.raises(SettingError) as caught:
+        read_settings(TrainSettings, composed(*overrides))
+    assert str(caught.value).startswith(line)
 
 
 @pytest.mark.parametrize("name", choices("experiment"))
@@ -119,6 +151,8 @@ def test_every_combination_is_taken_or_refused_with_a_cure():
     taken = 0
     for cell, context, feed, output, attention in itertools.product(
             CellKind, ContextKind, FeedContext, (True, False), AttentionFeed):
+        if context is ContextKind.NONE:
+            continue  # of shape=n_to_n
         mapping = {"cell": {"kind": cell.value}, "context": {"kind": context.value},
                    "feed": {"context": feed.value, "output": output}, "attention": {"feed": attention.value},
                    "model": {"decoder_layers": 2}}

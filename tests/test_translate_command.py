@@ -26,7 +26,7 @@ from tiny_corpus import make_corpus
 
 from seq2seq.search.contract import Hypothesis
 from seq2seq.translation import Candidate, Translation, Translator
-from seq2seq.translation_file import json_line, read_windows, text_line
+from seq2seq.translation_file import json_line, read_windows
 
 torch.set_num_threads(1)
 LINES = ["ba do fi", "", "gu \u2028 ke", "lo mi nu pa re so tu", " ", "xyz 😀"]
@@ -225,4 +225,4 @@ def test_no_translation_breaks_a_line(bundle: Path, monkeypatch) -> None:
     monkeypatch.setattr(translator._target, "decode", lambda ids: ["one\ntwo\r\n"] * len(ids))
     hypothesis = Hypothesis([5], -1.0, -1.0, None)
     (candidate,) = translator._candidates([hypothesis])
-    assert text_line(Translation("a", ["a"], [candidate])) == "one two  "
+    assert Translation("a", ["a"], [candidate]).text == "one two  "

@@ -98,7 +98,7 @@ def test_an_ensemble_is_neither_of_its_members(corpus: Path, bundle: Path) -> No
 
 def test_an_ensemble_of_strangers_is_refused(corpus: Path, bundle: Path) -> None:
     stranger = make_bundle(corpus.parent / "stranger", corpus, languages=("en", "fr"))
-    with pytest.raises(SettingError, match=r"one and .*stranger have different tokenizers or languages"):
+    with pytest.raises(SettingError, match=r"one and .*stranger have different tokenizers, languages or shapes"):
         Translator.load([bundle, stranger], device="cpu")
 
 

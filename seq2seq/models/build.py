@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from typing import Any
 
 from torch import nn
@@ -12,32 +13,76 @@ from seq2seq.models.context import FixedContext
 from seq2seq.models.decoder import Decoder
 from seq2seq.models.encoder import Encoder
 from seq2seq.models.encoder_decoder import EncoderDecoder
-from seq2seq.settings.model import ContextKind, FeedContext, NetworkSettings, Tie
+from seq2seq.models.labeller import Labeller
+from seq2seq.models.one_input import OneInput
+from seq2seq.models.words import Words
+from seq2seq.settings.model import LABELS, ContextKind, FeedContext, NetworkSettings, Shape, Tie
+
+Network = EncoderDecoder | Labeller
 
 
-def build_model(settings: NetworkSettings, source_vocabulary: int, target_vocabulary: int) -> EncoderDecoder:
-    """A freshly initialised network. Seed torch before, to get the same one again."""
-    model, cell = settings.model, settings.cell
+def build_model(settings: NetworkSettings, source_vocabulary: int, target_vocabulary: int,
+                word_starts: Sequence[bool] | None = None) -> Network:
+    """A freshly initialised network. Seed torch before, to get the same one again.
+
+    `word_starts` (source_vocabulary,): the pieces that begin a word, which shape=n_to_n must know.
+    """
+    if settings.shape in LABELS:
+        return _labeller(settings, source_vocabulary, target_vocabulary, word_starts)
+    return _encoder_decoder(settings, source_vocabulary, target_vocabulary)
+
+
+def _encoder_decoder(settings: NetworkSettings, source_vocabulary: int, target_vocabulary: int) -> EncoderDecoder:
+    model = settings.model
     source, target = _embeddings(model.tie, model.embedding, source_vocabulary, target_vocabulary)
-    attends = settings.context.kind is ContextKind.ATTENTION
-    stack: dict[str, Any] = {"kind": cell.kind, "nonlinearity": cell.nonlinearity, "hidden": model.hidden,
-             "residual": model.residual, "layer_norm": model.layer_norm, "dropout": model.dropout.layer}
-    encoder = Encoder(inputs=model.embedding, layers=model.encoder_layers, bidirectional=model.bidirectional, **stack)
+    encoder = (OneInput(model.embedding, model.hidden) if settings.shape is Shape.ONE_TO_N
+               else _encoder(settings, model.embedding, model.hidden, model.encoder_layers))
     attention = None
-    if attends:
+    if settings.context.kind is ContextKind.ATTENTION:
         attention = Attention(settings.attention.score, model.hidden, heads=settings.attention.heads)
     decoder = Decoder(
-        embedding=model.embedding, layers=model.decoder_layers, readout=model.readout, attention=attention,
-        attention_feed=settings.attention.feed, attention_query=settings.attention.query,
-        context_every_step=settings.feed.context is FeedContext.EVERY_STEP, output_fed=settings.feed.output, **stack,
-    )
-    context = None if attends else FixedContext(
-        settings.context.kind, model.hidden, pooling=settings.context.pooling)
+        embedding=model.embedding, hidden=model.hidden, layers=model.decoder_layers, readout=model.readout,
+        attention=attention, attention_feed=settings.attention.feed, attention_query=settings.attention.query,
+        context_every_step=settings.feed.context is FeedContext.EVERY_STEP, output_fed=settings.feed.output,
+        **_stack(settings))
     return EncoderDecoder(
-        encoder=encoder, decoder=decoder, context=context, source_embedding=source, target_embedding=target,
+        encoder=encoder, decoder=decoder, context=_context(settings), source_embedding=source, target_embedding=target,
         tied_output=model.tie is not Tie.NONE, embedding_dropout=model.dropout.embedding,
-        readout_dropout=model.dropout.readout, word_dropout=model.dropout.word, reverse_source=model.reverse_source,
-    )
+        readout_dropout=model.dropout.readout, word_dropout=model.dropout.word, reverse_source=model.reverse_source)
+
+
+def _labeller(settings: NetworkSettings, source_vocabulary: int, labels: int,
+              word_starts: Sequence[bool] | None) -> Labeller:
+    model, words, inputs = settings.model, None, settings.model.embedding
+    if settings.shape is Shape.N_TO_N:
+        assert word_starts is not None
+        words = Words(reader=_encoder(settings, model.embedding, model.words.hidden, layers=1), word_starts=word_starts,
+                      rows=model.words.rows, embedding=model.words.embedding, dropout=model.dropout.embedding,
+                      word_dropout=model.dropout.word)
+        inputs = model.words.hidden + model.words.embedding
+    return Labeller(
+        encoder=_encoder(settings, inputs, model.hidden, model.encoder_layers), words=words,
+        context=_context(settings), source_embedding=_table(source_vocabulary, model.embedding), labels=labels,
+        hidden=model.hidden, embedding_dropout=model.dropout.embedding, readout_dropout=model.dropout.readout,
+        word_dropout=model.dropout.word)
+
+
+def _encoder(settings: NetworkSettings, inputs: int, hidden: int, layers: int) -> Encoder:
+    return Encoder(inputs=inputs, hidden=hidden, layers=layers, bidirectional=settings.model.bidirectional,
+                   **_stack(settings))
+
+
+def _stack(settings: NetworkSettings) -> dict[str, Any]:
+    """What all layers of encoder and decoder have in common."""
+    model, cell = settings.model, settings.cell
+    return {"kind": cell.kind, "nonlinearity": cell.nonlinearity, "residual": model.residual,
+            "layer_norm": model.layer_norm, "dropout": model.dropout.layer}
+
+
+def _context(settings: NetworkSettings) -> FixedContext | None:
+    if settings.context.kind in (ContextKind.ATTENTION, ContextKind.NONE):
+        return None
+    return FixedContext(settings.context.kind, settings.model.hidden, pooling=settings.context.pooling)
 
 
 def _embeddings(tie: Tie, size: int, source: int, target: int) -> tuple[nn.Embedding, nn.Embedding]:

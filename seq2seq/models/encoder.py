@@ -61,7 +61,7 @@ class Encoder(nn.Module):
         )
         self.norms = nn.ModuleList(nn.LayerNorm(hidden) if layer_norm else nn.Identity() for _ in range(layers))
         self.dropout = nn.Dropout(dropout)
-        self.residual = residual
+        self.residual, self.bidirectional = residual, bidirectional
 
     def forward(self, x: Tensor, lengths: Tensor) -> tuple[Tensor, Tensor]:
         """Embedded source (B, S, E), lengths (B,) -> h_1..h_N (B, S, H) and h_N (B, H) of the top layer."""
@@ -78,7 +78,7 @@ class Encoder(nn.Module):
 
     def _ends(self, states: Tensor, rows: Tensor, lengths: Tensor) -> Tensor:
         last = states[rows, lengths - 1]
-        if self.layers[0].backward_cell is None:
+        if not self.bidirectional:
             return last
         half = states.shape[-1] // 2  # forward states end at N, backward states at 1
         return torch.cat([last[:, :half], states[:, 0, half:]], dim=-1)

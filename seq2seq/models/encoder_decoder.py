@@ -1,13 +1,13 @@
-"""The translator's network: encoder and decoder joined by c.
+"""N to M, the translator's network: encoder and decoder joined by c.
 
     h_1..h_N = encoder(x_1..x_N)      c = context(h_1..h_N)      p(y_t | y_<t, x) = softmax(V r_t + b)
+
+With one_input.py in the encoder's place it is 1 to N.
 
 `forward` is the training loss by teacher forcing; `encode`, `start` and `step` are what search needs.
 """
 
 from __future__ import annotations
-
-import math
 
 import torch
 import torch.nn.functional as F
@@ -16,8 +16,10 @@ from torch import Tensor, nn
 from seq2seq.batches import Batch
 from seq2seq.models.context import FixedContext
 from seq2seq.models.decoder import Decoder
+from seq2seq.models.embed import Embed
 from seq2seq.models.encoder import Encoder, reverse_by_length
-from seq2seq.models.output import output_loss
+from seq2seq.models.one_input import OneInput
+from seq2seq.models.output import output_loss, real_rows
 from seq2seq.models.records import Loss, Memory, State
 from seq2seq.tokenizer import PAD
 
@@ -25,7 +27,7 @@ from seq2seq.tokenizer import PAD
 class EncoderDecoder(nn.Module):
     """Ids in, logits or loss out. Sharing one embedding table between its uses ties them."""
 
-    def __init__(self, *, encoder: Encoder, decoder: Decoder, context: FixedContext | None,
+    def __init__(self, *, encoder: Encoder | OneInput, decoder: Decoder, context: FixedContext | None,
                  source_embedding: nn.Embedding, target_embedding: nn.Embedding, tied_output: bool,
                  embedding_dropout: float, readout_dropout: float, word_dropout: float, reverse_source: bool) -> None:
         super().__init__()
@@ -36,8 +38,8 @@ class EncoderDecoder(nn.Module):
                               else nn.Parameter(torch.empty_like(target_embedding.weight)))
         if not tied_output:
             nn.init.xavier_uniform_(self.output_weight)
-        self.embedding_dropout, self.readout_dropout = nn.Dropout(embedding_dropout), nn.Dropout(readout_dropout)
-        self.word_dropout, self.reverse_source = word_dropout, reverse_source
+        self.embed = Embed(embedding_dropout, word_dropout)
+        self.readout_dropout, self.reverse_source = nn.Dropout(readout_dropout), reverse_source
 
     def forward(self, batch: Batch, label_smoothing: float = 0.0, scheduled_sampling: float = 0.0) -> Loss:
         """The summed loss of a batch over its real target pieces."""
@@ -45,12 +47,7 @@ class EncoderDecoder(nn.Module):
         target_in = batch.target_in
         if scheduled_sampling > 0:
             target_in = self._mix_in_own(target_in, memory, scheduled_sampling)
-        features = self._features(target_in, memory).flatten(0, 1)
-        target = batch.target_out.flatten()
-        if not features.is_cuda:
-            # Padded rows leave before the output matrix. On a GPU their number would have to be asked for.
-            real = (target != PAD).nonzero().squeeze(1)
-            features, target = features[real], target[real]
+        features, target = real_rows(self._features(target_in, memory), batch.target_out)
         features = self.readout_dropout(features)
         return output_loss(features, self.output_weight, self.output_bias, target, label_smoothing, PAD)
 
@@ -64,7 +61,7 @@ class EncoderDecoder(nn.Module):
         lengths = lengths.to(source.device)
         if self.reverse_source:  # x_{N-1}..x_1, EOS stays last
             source = reverse_by_length(source, lengths - 1)
-        states, final = self.encoder(self._embed(self.source_embedding, source), lengths)
+        states, final = self.encoder(self.embed(self.source_embedding, source), lengths)
         if self.reverse_source:  # back in reading order, so that attention weights name source positions
             states = reverse_by_length(states, lengths - 1)
         mask = torch.arange(source.shape[1], device=source.device) < lengths[:, None]
@@ -81,25 +78,16 @@ class EncoderDecoder(nn.Module):
 
     def step(self, previous: Tensor, state: State, memory: Memory) -> tuple[Tensor, State, Tensor | None]:
         """Previous pieces (B, K) -> logits (B, K, V), next state, attention weights (B, K, S) or None."""
-        y = self._embed(self.target_embedding, previous) if self.decoder.output_fed else None
+        y = self.embed(self.target_embedding, previous) if self.decoder.output_fed else None
         features, state, weights = self.decoder.step(y, state, memory)
         return self._output(features), state, weights
 
     def _features(self, target_in: Tensor, memory: Memory) -> Tensor:
-        y = self._embed(self.target_embedding, target_in) if self.decoder.output_fed else None
+        y = self.embed(self.target_embedding, target_in) if self.decoder.output_fed else None
         return self.decoder.sequence(y, memory, target_in.shape[1])
 
     def _output(self, features: Tensor) -> Tensor:
         return F.linear(self.readout_dropout(features), self.output_weight, self.output_bias)
-
-    def _embed(self, table: nn.Embedding, ids: Tensor) -> Tensor:
-        # Rows are drawn with deviation E^-1/2, which suits the tied output matrix; the recurrence wants
-        # inputs of deviation 1.
-        x = self.embedding_dropout(table(ids) * math.sqrt(table.embedding_dim))
-        if self.training and self.word_dropout > 0:
-            keep = torch.rand(ids.shape, device=ids.device) >= self.word_dropout
-            x = x * keep[..., None]
-        return x
 
     @torch.no_grad()
     def _mix_in_own(self, target_in: Tensor, memory: Memory, share: float) -> Tensor:

@@ -16,6 +16,7 @@ import torch.nn.functional as F
 from torch import Tensor
 
 from seq2seq.models.records import Loss
+from seq2seq.tokenizer import PAD
 
 BLOCK_LOGITS = 4_000_000  # logits formed at once on a CPU (16 MB); a GPU takes BLOCK_LOGITS_CUDA
 BLOCK_LOGITS_CUDA = 256_000_000
@@ -29,6 +30,18 @@ def output_loss(features: Tensor, weight: Tensor, bias: Tensor, target: Tensor, 
         dtype = torch.get_autocast_dtype(features.device.type)
     smoothed, nll = _OutputLoss.apply(features, weight, bias, target, smoothing, ignore, dtype)
     return Loss(smoothed, nll)
+
+
+def real_rows(features: Tensor, target: Tensor) -> tuple[Tensor, Tensor]:
+    """features (B, T, E), target (B, T) -> the rows of both, (R, E) and (R,), that are not PAD; on a GPU all.
+
+    Padded rows leave before the output matrix. On a GPU their number would have to be waited for.
+    """
+    features, target = features.flatten(0, 1), target.flatten()
+    if features.is_cuda:
+        return features, target
+    real = (target != PAD).nonzero().squeeze(1)
+    return features[real], target[real]
 
 
 def reference_loss(features: Tensor, weight: Tensor, bias: Tensor, target: Tensor, smoothing: float,

@@ -21,7 +21,7 @@ from seq2seq.search.penalties import Rules
 from seq2seq.search.sampling import sampler
 from seq2seq.settings.search import SearchKind, SearchSettings
 
-__all__ = ["Ensemble", "Hypothesis", "Searchable", "translate_ids"]
+__all__ = ["Ensemble", "Hypothesis", "Searchable", "batches_of_like_length", "translate_ids"]
 
 
 @torch.inference_mode()
@@ -40,7 +40,7 @@ def translate_ids(model: Searchable[M, D], source: Sequence[Sequence[int]], sett
     )
     numbers = range(len(source)) if numbers is None else numbers
     result: list[list[Hypothesis]] = [[] for _ in source]
-    for rows in _batches([len(ids) + 1 for ids in source], settings.batch_pieces):
+    for rows in batches_of_like_length([len(ids) + 1 for ids in source], settings.batch_pieces):
         ids, lengths = pad_source([source[row] for row in rows])
         limits = [_limit(int(length), settings) for length in lengths]
         batch = (model, ids.to(device), lengths.to(device), limits, rules)
@@ -60,7 +60,7 @@ def translate_ids(model: Searchable[M, D], source: Sequence[Sequence[int]], sett
     return result
 
 
-def _batches(lengths: list[int], budget: int) -> Iterator[list[int]]:
+def batches_of_like_length(lengths: list[int], budget: int) -> Iterator[list[int]]:
     """Sentences of like length, at most `budget` padded pieces together (a longer one goes alone)."""
     # Longest first: the first batch takes the most memory, so later ones fit into what is there.
     order = sorted(range(len(lengths)), key=lambda row: (-lengths[row], row))

@@ -9,6 +9,13 @@ from seq2seq.errors import SettingError
 from seq2seq.settings.reading import check
 
 
+class Shape(enum.Enum):
+    N_TO_M = "n_to_m"      # x_1..x_N -> c -> y_1..y_M       translation: encoder and decoder joined by c
+    N_TO_N = "n_to_n"      # o_t = softmax(V h_t)            tagging: an answer for every word
+    N_TO_1 = "n_to_1"      # o = softmax(V c)                classification: one answer for a line
+    ONE_TO_N = "one_to_n"  # x -> c -> y_1..y_N              generation: x is one piece, the decoder does the rest
+
+
 class CellKind(enum.Enum):
     RNN = "rnn"    # s_t = f(U x_t + W s_{t-1} + b)                     Elman 1990
     GRU = "gru"    # reset and update gates                             Cho et al. 2014
@@ -25,6 +32,7 @@ class ContextKind(enum.Enum):
     PROJECTED = "projected"  # c = g(h_N), g(h) = tanh(W_g h + b_g)
     POOLED = "pooled"        # c = g(h_1..h_N)
     ATTENTION = "attention"  # c_t = sum_j a_tj h_j
+    NONE = "none"            # there is no c: shape=n_to_n answers from every h_t
 
 
 class Pooling(enum.Enum):
@@ -115,6 +123,19 @@ class DropoutSettings:
 
 
 @dataclasses.dataclass(kw_only=True)
+class WordSettings:
+    """What shape=n_to_n makes words of: seq2seq/models/words.py."""
+
+    hidden: int = 256     # of the encoder over pieces, both directions together
+    embedding: int = 100  # of a word as a whole
+    rows: int = 65_536    # of the table of whole words
+
+    def __post_init__(self) -> None:
+        for field in dataclasses.fields(self):
+            check(self, field.name, at_least=1)
+
+
+@dataclasses.dataclass(kw_only=True)
 class ModelSettings:
     embedding: int = 256        # E
     hidden: int = 512           # H, of encoder (both directions together) and decoder
@@ -126,19 +147,25 @@ class ModelSettings:
     tie: Tie = Tie.TARGET
     readout: ReadoutKind = ReadoutKind.LUONG
     reverse_source: bool = False  # Sutskever et al. 2014
+    words: WordSettings = dataclasses.field(default_factory=WordSettings)  # of shape=n_to_n only
     dropout: DropoutSettings = dataclasses.field(default_factory=DropoutSettings)
 
     def __post_init__(self) -> None:
         for field in ("embedding", "hidden", "encoder_layers", "decoder_layers"):
             check(self, field, at_least=1)
-        if self.bidirectional and self.hidden % 2:
-            raise SettingError(f"hidden={self.hidden} is odd; a bidirectional encoder halves it. Give an even number.")
+        for name, hidden in (("hidden", self.hidden), ("words.hidden", self.words.hidden)):
+            if self.bidirectional and hidden % 2:
+                raise SettingError(f"{name}={hidden} is odd; a bidirectional encoder halves it. Give an even number.")
 
 
 @dataclasses.dataclass(kw_only=True)
 class NetworkSettings:
-    """Everything that decides the network's parameters and equations, in one record."""
+    """Everything that decides the network's parameters and equations, in one record.
 
+    Settings of parts that a shape does not have (attention and feed of a classifier) are not looked at.
+    """
+
+    shape: Shape = Shape.N_TO_M
     cell: CellSettings = dataclasses.field(default_factory=CellSettings)
     context: ContextSettings = dataclasses.field(default_factory=ContextSettings)
     attention: AttentionSettings = dataclasses.field(default_factory=AttentionSettings)
@@ -146,6 +173,9 @@ class NetworkSettings:
     model: ModelSettings = dataclasses.field(default_factory=ModelSettings)
 
     def __post_init__(self) -> None:
+        _check_shape(self)
+        if self.shape in LABELS:
+            return
         attends = self.context.kind is ContextKind.ATTENTION
         if attends and self.feed.context is FeedContext.INITIAL_STATE:
             raise SettingError(
@@ -161,3 +191,25 @@ class NetworkSettings:
             raise SettingError(
                 f"attention.heads={self.attention.heads} does not divide model.hidden={self.model.hidden}."
             )
+
+
+LABELS = (Shape.N_TO_N, Shape.N_TO_1)  # their targets are labels: nothing is fed back, nothing is searched for
+_CONTEXTS = {
+    Shape.N_TO_M: (ContextKind.LAST, ContextKind.PROJECTED, ContextKind.POOLED, ContextKind.ATTENTION),
+    Shape.N_TO_N: (ContextKind.NONE,),
+    Shape.N_TO_1: (ContextKind.LAST, ContextKind.PROJECTED, ContextKind.POOLED),
+    Shape.ONE_TO_N: (ContextKind.LAST, ContextKind.PROJECTED),
+}
+
+
+def _check_shape(settings: NetworkSettings) -> None:
+    shape, kinds = settings.shape, _CONTEXTS[settings.shape]
+    if settings.context.kind not in kinds:
+        choices = " or ".join(f"context={kind.value}" for kind in kinds)
+        raise SettingError(f"context={settings.context.kind.value} cannot go with shape={shape.value}, which takes "
+                           f"{choices}. Choose that, or another shape.")
+    if shape in LABELS and settings.model.tie is not Tie.NONE:
+        raise SettingError(f"model.tie={settings.model.tie.value} cannot go with shape={shape.value}, which has no "
+                           "target embeddings. Choose model.tie=none.")
+    if settings.model.reverse_source and shape is not Shape.N_TO_M:
+        raise SettingError(f"model.reverse_source=true belongs to shape=n_to_m; shape={shape.value} does without.")

@@ -172,6 +172,7 @@ class CleaningSettings:
     identical: Switch = dataclasses.field(default_factory=Switch)
     script: ScriptFilter = dataclasses.field(default_factory=ScriptFilter)
     numbers: Switch = dataclasses.field(default_factory=lambda: Switch(enabled=False))
+    aligned: Switch = dataclasses.field(default_factory=lambda: Switch(enabled=False))  # as many words on both sides
     language: LanguageFilter = dataclasses.field(default_factory=LanguageFilter)
     duplicates: DuplicateFilter = dataclasses.field(default_factory=DuplicateFilter)
 
@@ -205,6 +206,17 @@ class TokenizerKind(enum.Enum):
 
 
 @dataclasses.dataclass(kw_only=True)
+class SideSettings:
+    """What one side has for itself, with joint=false; null: what both have."""
+
+    kind: TokenizerKind | None = None
+    vocabulary: int | None = None
+
+    def __post_init__(self) -> None:
+        check(self, "vocabulary", at_least=8)
+
+
+@dataclasses.dataclass(kw_only=True)
 class TokenizerSettings:
     kind: TokenizerKind = TokenizerKind.UNIGRAM
     vocabulary: int = 8_000     # pieces, PAD UNK BOS EOS among them; fewer when the corpus has not so many
@@ -212,11 +224,23 @@ class TokenizerSettings:
     sample: int = 100_000       # pairs of the training split, drawn with the seed, to learn the pieces from
     coverage: float = 1.0       # share of the characters of the sample that get a piece of their own
     byte_fallback: bool = False  # an unknown character becomes its UTF-8 bytes instead of UNK (256 pieces)
+    source: SideSettings = dataclasses.field(default_factory=SideSettings)
+    target: SideSettings = dataclasses.field(default_factory=SideSettings)
 
     def __post_init__(self) -> None:
         check(self, "vocabulary", at_least=8)
         check(self, "sample", at_least=1)
         check(self, "coverage", above=0, at_most=1)
+        for name in ("source", "target"):
+            side = getattr(self, name)
+            if self.joint and side != SideSettings():
+                key, value = ("vocabulary", side.vocabulary) if side.kind is None else ("kind", side.kind.value)
+                raise SettingError(f"{name}.{key}={value} needs joint=false: a joint vocabulary has no sides.")
+
+    def of(self, side: SideSettings) -> TokenizerSettings:
+        """The settings of one side by itself."""
+        return dataclasses.replace(self, kind=side.kind or self.kind, vocabulary=side.vocabulary or self.vocabulary,
+                                   source=SideSettings(), target=SideSettings())
 
 
 @dataclasses.dataclass(kw_only=True)

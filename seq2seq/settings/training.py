@@ -6,7 +6,7 @@ import dataclasses
 import enum
 
 from seq2seq.errors import SettingError
-from seq2seq.settings.model import AttentionFeed, ContextKind, NetworkSettings
+from seq2seq.settings.model import LABELS, AttentionFeed, ContextKind, NetworkSettings, Shape
 from seq2seq.settings.reading import check
 from seq2seq.settings.search import SearchKind, SearchSettings
 
@@ -42,8 +42,13 @@ class Averaging(enum.Enum):
 
 
 class Measure(enum.Enum):
-    BLEU = "bleu"
-    PERPLEXITY = "perplexity"
+    BLEU = "bleu"              # shape=n_to_m
+    ACCURACY = "accuracy"      # shape=n_to_n, n_to_1
+    PERPLEXITY = "perplexity"  # any shape
+
+    @property
+    def higher_is_better(self) -> bool:
+        return self is not Measure.PERPLEXITY
 
 
 @dataclasses.dataclass(kw_only=True)
@@ -140,6 +145,10 @@ class TrainSettings(NetworkSettings):
     def __post_init__(self) -> None:
         super().__post_init__()
         check(self, "seed", at_least=0)
+        self._check_measure()
+        if self.shape in LABELS and self.training.scheduled_sampling > 0:
+            raise SettingError(f"training.scheduled_sampling={self.training.scheduled_sampling:g} cannot go with "
+                               f"shape={self.shape.value}, which feeds nothing back. Choose 0.")
         stepwise = self.context.kind is ContextKind.ATTENTION and self.attention.feed is AttentionFeed.INPUT
         if self.training.scheduled_sampling > 0 and not self.feed.output:
             raise SettingError("training.scheduled_sampling needs feed.output=true: without it nothing is fed back.")
@@ -148,3 +157,13 @@ class TrainSettings(NetworkSettings):
                 "training.scheduled_sampling runs in two parallel passes and cannot go with attention.feed=input. "
                 "Choose attention.feed=readout or upper_layers, or training.scheduled_sampling=0."
             )
+
+    def _check_measure(self) -> None:
+        own = _MEASURES.get(self.shape, [])
+        if self.training.best_by not in (*own, Measure.PERPLEXITY):
+            choices = " or ".join(f"training.best_by={kind.value}" for kind in (*own, Measure.PERPLEXITY))
+            raise SettingError(f"training.best_by={self.training.best_by.value} cannot go with "
+                               f"shape={self.shape.value}. Choose {choices}.")
+
+
+_MEASURES = {Shape.N_TO_M: [Measure.BLEU], Shape.N_TO_N: [Measure.ACCURACY], Shape.N_TO_1: [Measure.ACCURACY]}

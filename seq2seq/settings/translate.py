@@ -24,6 +24,14 @@ class Long(enum.Enum):
 
 
 @dataclasses.dataclass(kw_only=True)
+class Choices:
+    """Those that the library takes as words."""
+
+    device: Device
+    long: Long
+
+
+@dataclasses.dataclass(kw_only=True)
 class TranslateSettings:
     run: str | list[str] | None = None  # folder of a run or bundle; a list is an ensemble
     input: str | None = None            # file, plain or .gz; null: standard input

@@ -1,0 +1,45 @@
+"""Does a corpus fit the shape that is to be trained on it?
+
+    n_to_n     one target piece for every word of the source
+    n_to_1     one target piece for a line
+    one_to_n   one source piece for a line
+"""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+import numpy as np
+
+from seq2seq.corpus import Split
+from seq2seq.errors import CorpusError
+from seq2seq.settings.model import Shape
+from seq2seq.tokenizer import META, UNK, Tokenizer
+
+_CURES = {Shape.N_TO_N: "data=tagging", Shape.N_TO_1: "data=classification", Shape.ONE_TO_N: "data=generation"}
+
+
+def refuse_unfit(shape: Shape, split: Split, source: Tokenizer, place: Path) -> None:
+    """Raises CorpusError with the first pair of a split that does not fit; `place` is the split's folder."""
+    match shape:
+        case Shape.N_TO_M:
+            return
+        case Shape.N_TO_N:
+            if source.piece_id(META) == UNK:
+                # Unknown words beside each other become one piece there, and no label could be told to be whose.
+                raise CorpusError(f"{place.parent} has a source tokenizer of whole words, and shape=n_to_n reads words "
+                                  "by what is in them. Prepare it with tokenizer.source.kind=char.")
+            wanted, found = split.source_counts(np.asarray(source.word_starts)), split.target_lengths
+            what, unit = "labels for {} words", "one label for every word"
+        case Shape.N_TO_1:
+            wanted, found = np.ones(len(split), dtype=np.int64), split.target_lengths
+            what, unit = "labels", "one label for a line"
+        case Shape.ONE_TO_N:
+            wanted, found = np.ones(len(split), dtype=np.int64), split.source_lengths
+            what, unit = "source pieces", "one source piece for a line"
+    unfit = np.flatnonzero(wanted != found)
+    if len(unfit):
+        row = int(unfit[0])
+        raise CorpusError(f"{place} does not fit shape={shape.value}: pair {row + 1} has {found[row]} "
+                          f"{what.format(wanted[row])} ({len(unfit)} of {len(split)} pairs do not fit), and it needs "
+                          f"{unit}. Prepare it with {_CURES[shape]}.")

@@ -1,0 +1,119 @@
+"""What a validation scores beside the loss, by shape.
+
+    n_to_m            BLEU of real translations, as text (Papineni et al. 2002)
+    n_to_n, n_to_1    accuracy: the share of labels that are right
+    one_to_n          nothing: there is no one right answer; samples to read
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Sequence
+from typing import Any, NamedTuple
+
+import torch
+from torch import Tensor
+
+from seq2seq.batches import valid_batches
+from seq2seq.corpus import Split
+from seq2seq.distributed import Team
+from seq2seq.labels import label_probabilities
+from seq2seq.models.build import Network
+from seq2seq.models.labeller import Labeller
+from seq2seq.settings.model import LABELS, Shape
+from seq2seq.settings.search import SearchSettings
+from seq2seq.tokenizer import PAD, Tokenizer
+
+SAMPLES = 3
+
+
+class Judgement(NamedTuple):
+    figures: dict[str, Any]              # what metrics.jsonl holds of it
+    samples: list[tuple[str, str, str]]  # (source, reference, answer)
+
+
+Judge = Callable[[Network], Judgement]  # of a network in evaluation mode; every process of the team must call it
+
+
+def build_judge(shape: Shape, split: Split, tokenizers: tuple[Tokenizer, Tokenizer], *, search: SearchSettings,
+                budget: int, sentences: int | None, device: torch.device, team: Team) -> Judge:
+    """`sentences`: only so many, the first ones, are answered; `budget`: padded pieces at once, for labels."""
+    rows = range(min(len(split), sentences or len(split)))
+    if shape in LABELS:
+        return AccuracyJudge(split, rows, tokenizers[1], budget, device, team)
+    return TextJudge(split, rows, tokenizers[1], search, device, team, scored=shape is Shape.N_TO_M)
+
+
+class TextJudge:
+    """Writes a text for every source, by search, and compares it with the reference."""
+
+    def __init__(self, split: Split, rows: range, target: Tokenizer, search: SearchSettings, device: torch.device,
+                 team: Team, *, scored: bool) -> None:
+        self._target, self._search, self._device, self._team, self._scored = target, search, device, team, scored
+        self._sources, self._references = split.text(rows)
+        # An empty list for `ids` of no rows is fine: more processes than sentences.
+        self._rows = rows[team.rank::team.size]
+        self._ids = [ids.tolist() for ids in split.ids(self._rows)[0]]
+
+    def __call__(self, model: Network) -> Judgement:
+        texts = self._texts(model)
+        samples = _some(list(zip(self._sources, self._references, texts, strict=True)))
+        if not self._scored:
+            return Judgement({}, samples)
+        bleu, signature = _bleu(texts, self._references)
+        return Judgement({"bleu": bleu, "signature": signature, "sentences": len(texts)}, samples)
+
+    def _texts(self, model: Network) -> list[str]:
+        from seq2seq.search import translate_ids
+
+        found = translate_ids(model, self._ids, self._search, self._device) if self._ids else []  # type: ignore[arg-type]
+        own = dict(zip(self._rows, self._target.decode([best[0].pieces for best in found]), strict=True))
+        return _gathered(self._team, own)
+
+
+class AccuracyJudge:
+    """Labels every source and counts those that are right."""
+
+    def __init__(self, split: Split, rows: range, target: Tokenizer, budget: int, device: torch.device,
+                 team: Team) -> None:
+        self._target, self._device, self._team = target, device, team
+        self._sources, self._references = split.text(rows)
+        self._batches = list(valid_batches(split, budget, labels=True, first=len(rows)))[team.rank::team.size]
+
+    def __call__(self, model: Network) -> Judgement:
+        assert isinstance(model, Labeller)
+        right = torch.zeros((), dtype=torch.float64, device=self._device)
+        total = torch.zeros_like(right)
+        own: dict[int, str] = {}
+        for batch in (each.to(self._device) for each in self._batches):
+            logits, _ = model.logits(batch.source, batch.source_lengths)
+            labels = label_probabilities(logits).argmax(dim=-1)
+            right += ((labels == batch.target_out) & (batch.target_out != PAD)).sum()
+            total += batch.target_lengths.sum()
+            own |= self._written(batch.rows, labels, batch.target_lengths)
+        self._team.sum(right, total)
+        answers = _gathered(self._team, own)
+        return Judgement({"accuracy": 100 * (right / total).item(), "labels": int(total.item()),
+                          "sentences": len(answers)},
+                         _some(list(zip(self._sources, self._references, answers, strict=True))))
+
+    def _written(self, rows: Tensor, labels: Tensor, counts: Tensor) -> dict[int, str]:
+        ids = [row[:count] for row, count in zip(labels.tolist(), counts.tolist(), strict=True)]
+        return dict(zip(rows.tolist(), self._target.decode(ids), strict=True))
+
+
+def _some(answered: Sequence[tuple[str, str, str]]) -> list[tuple[str, str, str]]:
+    return list(answered[:: max(1, len(answered) // SAMPLES)][:SAMPLES])
+
+
+def _gathered(team: Team, own: dict[int, str]) -> list[str]:
+    together: dict[int, str] = {}
+    for part in team.gather(own):
+        together.update(part)
+    return [together[row] for row in sorted(together)]
+
+
+def _bleu(hypotheses: list[str], references: list[str]) -> tuple[float, str]:
+    from sacrebleu.metrics import BLEU
+
+    metric = BLEU()
+    return metric.corpus_score(hypotheses, [references]).score, str(metric.get_signature())

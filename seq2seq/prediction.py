@@ -1,0 +1,154 @@
+"""Labels for lines: a tag for every word (shape=n_to_n) or a class for every line (shape=n_to_1).
+
+    predictor = Predictor.load("runs/ewt")
+    predictor.predict(["The dog barks ."])      # ["DET NOUN VERB PUNCT"]
+
+One line comes out for every line; a line without pieces (empty, or white space) gives an empty one.
+Several folders make an ensemble: the mean of their probabilities decides.
+"""
+
+from __future__ import annotations
+
+import dataclasses
+import logging
+from collections.abc import Iterable, Iterator, Sequence
+from pathlib import Path
+from typing import NamedTuple
+
+import torch
+
+from seq2seq.batches import pad_source
+from seq2seq.bundle import Bundle
+from seq2seq.errors import SettingError
+from seq2seq.labels import label_probabilities
+from seq2seq.loading import open_bundles
+from seq2seq.models.labeller import Labeller
+from seq2seq.parts import parts
+from seq2seq.search import batches_of_like_length
+from seq2seq.settings.model import LABELS, Shape
+from seq2seq.settings.reading import read_settings
+from seq2seq.settings.training import Device
+from seq2seq.settings.translate import Choices, Long
+from seq2seq.text import refuse_halves
+from seq2seq.tokenizer import EOS
+from seq2seq.translation import MAX_SOURCE_PIECES
+
+BATCH_PIECES = 3000
+log = logging.getLogger("seq2seq")
+
+
+class Label(NamedTuple):
+    name: str
+    probability: float
+
+
+@dataclasses.dataclass(frozen=True)
+class Prediction:
+    """What became of one line."""
+
+    source: str
+    labels: list[list[Label]]  # for every word, or for the line, the asked number of labels, best first
+
+    @property
+    def text(self) -> str:
+        """The best labels, a space between them."""
+        return " ".join(best.name for best, *_ in self.labels)
+
+
+class Predictor:
+    """A trained model of shape n_to_n or n_to_1, or several as an ensemble."""
+
+    def __init__(self, bundles: Sequence[Bundle], *, device: torch.device | str = "cpu",
+                 max_source_pieces: int = MAX_SOURCE_PIECES, long: Long = Long.CUT, n_best: int = 1) -> None:
+        """`n_best`: labels for every word or line. Raises SettingError for what the shape cannot do."""
+        self.bundles, self.device, self.n_best = list(bundles), torch.device(device), n_best
+        self.max_source_pieces, self.long, self.shape = max_source_pieces, long, bundles[0].settings.shape
+        self.models = [bundle.model for bundle in bundles if isinstance(bundle.model, Labeller)]
+        if self.shape not in LABELS:
+            raise SettingError(f"run={bundles[0].folder} is of shape={self.shape.value}, which gives no labels. Use "
+                               "seq2seq.Translator.")
+        if long is Long.SPLIT and self.shape is Shape.N_TO_1:
+            raise SettingError("long=split cannot go with shape=n_to_1: parts of a line have labels of their own. "
+                               "Choose long=cut, or raise max_source_pieces.")
+        self._source, target = bundles[0].source_tokenizer, bundles[0].target_tokenizer
+        self._names = target.decode([[label] for label in range(len(target))])  # once: a call for each is slow
+
+    @classmethod
+    def load(cls, run: str | Path | Sequence[str | Path], device: str = "auto",
+             max_source_pieces: int = MAX_SOURCE_PIECES, long: str = "cut", n_best: int = 1) -> Predictor:
+        """Opens a run folder or bundle, or a list of them as an ensemble. Raises BundleError and SettingError."""
+        choice = read_settings(Choices, {"device": device, "long": long})
+        return cls.open(run, choice.device, max_source_pieces, choice.long, n_best)
+
+    @classmethod
+    def open(cls, run: str | Path | Sequence[str | Path], device: Device = Device.AUTO,
+             max_source_pieces: int = MAX_SOURCE_PIECES, long: Long = Long.CUT, n_best: int = 1) -> Predictor:
+        """`load` with settings that have been read already."""
+        bundles, place = open_bundles(run, device)
+        return cls(bundles, device=place, max_source_pieces=max_source_pieces, long=long, n_best=n_best)
+
+    @property
+    def languages(self) -> tuple[str, str]:
+        """The names of the source and the target side."""
+        return self.bundles[0].languages
+
+    def predict(self, lines: Iterable[str]) -> list[str]:
+        """The best labels of each line, a space between them."""
+        return [prediction.text for prediction in self.predict_lines(list(lines))]
+
+    def stream(self, windows: Iterable[list[str]], *, name: str = "the input") -> Iterator[list[Prediction]]:
+        """Labels lists of lines one after the other; lines count on from list to list."""
+        first = 1
+        for lines in windows:
+            yield self.predict_lines(lines, first=first, name=name)
+            first += len(lines)
+
+    def predict_lines(self, lines: Sequence[str], *, first: int = 1, name: str = "the input") -> list[Prediction]:
+        """The labels of each line with their probabilities; `first` and `name` are for warnings.
+
+        Raises UserError for a line that is no text (half a surrogate pair).
+        """
+        refuse_halves(lines, first, name)
+        every = self._source.encode(lines)
+        pieces, owners = [], []
+        for row, ids in enumerate(every):
+            if not ids or not lines[row].strip():
+                continue
+            for part in self._within_limit(ids, first + row, name):
+                pieces.append(part)
+                owners.append(row)
+        found: list[list[list[Label]]] = [[] for _ in lines]
+        for row, labels in zip(owners, self._labels(pieces), strict=True):
+            found[row] += labels
+        return [Prediction(line, labels) for line, labels in zip(lines, found, strict=True)]
+
+    def _within_limit(self, ids: list[int], number: int, name: str) -> list[list[int]]:
+        """The line in parts of at most max_source_pieces, or its beginning alone; a cut falls between words."""
+        if len(ids) <= self.max_source_pieces:
+            return [ids]
+        cuts = parts(self._source.pieces(ids), self.max_source_pieces)
+        if self.long is Long.SPLIT:
+            return [ids[cut] for cut in cuts]
+        end = self.max_source_pieces
+        if self.shape is Shape.N_TO_N:
+            starts = self._source.word_starts
+            end = max((place for place in range(1, end + 1) if starts[ids[place]]), default=end)
+        log.warning("%s line %d has %d pieces: only the first %d are labelled (max_source_pieces)", name, number,
+                    len(ids), end)
+        return [ids[:end]]
+
+    @torch.inference_mode()
+    def _labels(self, source: list[list[int]]) -> list[list[list[Label]]]:
+        """Of every list of piece ids, in order."""
+        found: list[list[list[Label]]] = [[] for _ in source]
+        for rows in batches_of_like_length([len(ids) + 1 for ids in source], BATCH_PIECES):
+            ids, lengths = pad_source([source[row] for row in rows])
+            ids, lengths = ids.to(self.device), lengths.to(self.device)
+            outputs = [model.logits(ids, lengths) for model in self.models]
+            probabilities = torch.stack([label_probabilities(logits) for logits, _ in outputs]).mean(dim=0)
+            count = min(self.n_best, probabilities.shape[-1] - EOS - 1)
+            values, labels = (part.tolist() for part in probabilities.topk(count, dim=-1))
+            for place, row in enumerate(rows):
+                found[row] = [[Label(self._names[label], value) for label, value in zip(*pair, strict=True)]
+                              for pair in zip(labels[place], values[place], strict=True)][: int(outputs[0][1][place])]
+        return found
