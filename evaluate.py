@@ -62,11 +62,12 @@ def score_labels(bundles: Sequence[Bundle], device: torch.device, settings: Eval
     """Shapes n_to_n and n_to_1: accuracy, each class, what is taken for what."""
     from seq2seq import showing
     from seq2seq.evaluation import make_folder, read_pairs, read_stored
-    from seq2seq.label_evaluation import compare_labels, evaluate_labels, write_label_evaluation
+    from seq2seq.label_evaluation import compare_labels, evaluate_labels, refuse_uneven, write_label_evaluation
     from seq2seq.prediction import Predictor
 
     predictor = Predictor(bundles, device=device, max_source_pieces=settings.max_source_pieces)
     pairs = read_pairs(settings, bundles[0])
+    refuse_uneven(pairs, predictor.shape)
     other = None if settings.compare is None else read_stored(settings.compare, pairs)
     make_folder(settings.run or "")
     log.info("labelling %d lines", len(pairs.sources))

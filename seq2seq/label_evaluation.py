@@ -72,9 +72,18 @@ class LabelEvaluation:
         return self.sentences / self.seconds
 
 
+def refuse_uneven(pairs: Pairs, shape: Shape) -> None:
+    """Raises UserError with the first line that has not a label for every word."""
+    for number, (source, reference) in enumerate(zip(pairs.sources, pairs.references, strict=True), 1):
+        words, labels = len(source.split()), len(reference.split())
+        if shape is Shape.N_TO_N and words != labels:
+            raise UserError(f"{pairs.name} line {number} has {words} words and {labels} labels. Give one label for "
+                            "every word.")
+
+
 def evaluate_labels(predictor: Predictor, pairs: Pairs,
                     settings: EvaluateSettings) -> tuple[LabelEvaluation, list[str]]:
-    """Labels the raw sources; returns the labels of every line with the scores. Raises UserError for unequal lines."""
+    """Labels the raw sources; returns the labels of every line with the scores."""
     started = time.perf_counter()
     answers = predictor.predict(pairs.sources)
     seconds = time.perf_counter() - started
@@ -117,13 +126,8 @@ def compare_labels(stored: Stored, pairs: Pairs, answers: Sequence[str], shape: 
 def _aligned(pairs: Pairs, answers: Sequence[str], shape: Shape) -> tuple[list[list[str]], list[list[str]]]:
     """The labels of every line, wanted and given, equally many in each."""
     wanted, given = [], []
-    for number, (source, reference, answer) in enumerate(
-            zip(pairs.sources, pairs.references, answers, strict=True), 1):
+    for reference, answer in zip(pairs.references, answers, strict=True):
         labels, found = (line.split() if shape is Shape.N_TO_N else [line.strip()] for line in (reference, answer))
-        words = len(source.split())
-        if shape is Shape.N_TO_N and len(labels) != words:
-            raise UserError(f"{pairs.name} line {number} has {words} words and {len(labels)} labels. Give one label "
-                            "for every word.")
         wanted.append(labels)
         given.append([label or MISSING for label in found[: len(labels)]] + [MISSING] * (len(labels) - len(found)))
     return wanted, given

@@ -18,8 +18,8 @@ from seq2seq.settings.reading import read_settings
 VOCABULARY = 30
 
 
-def network(*, shape="n_to_m", cell="gru", context="attention", feed_context="every_step", output=True, score="additive",
-            heads=1, attention_feed="readout", query="previous", pooling="mean", nonlinearity="tanh",
+def network(*, shape="n_to_m", cell="gru", context="attention", feed_context="every_step", output=True,
+            score="additive", heads=1, attention_feed="readout", query="previous", pooling="mean", nonlinearity="tanh",
             **model) -> NetworkSettings:
     """Settings of a small network with the given parts."""
     sizes = {"embedding": 12, "hidden": 16, "encoder_layers": 1, "decoder_layers": 1} | model
