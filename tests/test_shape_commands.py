@@ -121,8 +121,8 @@ def test_tagging(run, place):
 
 def test_one_line_of_labels_for_every_line_whatever_is_in_it(run, place):
     predictor = Predictor.load(trained(run, "tagging", "n_to_n", 150, "cell=gru"), device="cpu", max_source_pieces=33)
-    lines = ["bados", "", "  ", "bados  fikex", "\u2028", "\ufeffbados 😀 \U0001f600x", "</s> <unk> \u2581 bados", "a\tb",
-             "\0", "kemis " * 100]
+    lines = ["bados", "", "  ", "bados  fikex", "\u2028", "\ufeffbados 😀 \U0001f600x", "</s> <unk> \u2581 bados",
+             "a\tb", "\0", "kemis " * 100]
     found = predictor.predict(lines)
     assert [len(text.split()) for text in found[:5]] == [1, 0, 0, 2, 0]
     assert len(found) == len(lines) and not any("\n" in text for text in found)
