@@ -2,18 +2,22 @@
 
 from __future__ import annotations
 
+import hashlib
 import json
 import random
+import shutil
 import subprocess
 import sys
 from pathlib import Path
 
 import pytest
 import torch
+import yaml
 from commands import ROOT, is_one_line, run_here
 
 from seq2seq import Predictor, Translator
-from seq2seq.errors import SettingError, UserError
+from seq2seq.checkpoint import load_checkpoint
+from seq2seq.errors import BundleError, SettingError, UserError
 
 torch.set_num_threads(1)
 STEMS = ["ba", "do", "fi", "gu", "ke", "lo", "mi", "nu"]
@@ -172,6 +176,35 @@ def test_generation(run, place, feed):
     assert is_one_line(done) and "wrong line 2: 'Third' is none of the inputs" in done.err and "First" in done.err
     with pytest.raises(UserError, match="is none of the inputs"):
         Translator.load(f"runs/{feed}", device="cpu").translate(["First Second"])
+
+
+@pytest.mark.parametrize(("kind", "shape"), [
+    ("tagging", "n_to_n"), ("classification", "n_to_1"), ("generation", "one_to_n")])
+def test_a_run_goes_on_bit_for_bit(run, place, kind, shape):
+    settings = [f"corpus=data/{kind}", f"shape={shape}", *SMALL, "training.validate_every=4",
+                "training.averaging=ema", "model.dropout.word=0.1", "model.dropout.layer=0.1"]
+    for updates in (5, 9):
+        done = run("train", f"run=runs/{kind}-twice", f"training.max_updates={updates}", *settings)
+        assert done.code == 0, done.err
+    assert "continuing at update 5" in done.err
+    assert run("train", f"run=runs/{kind}-once", "training.max_updates=9", *settings).code == 0
+    twice, once = (load_checkpoint(place / "runs" / f"{kind}-{name}" / "checkpoints") for name in ("twice", "once"))
+    assert all(torch.equal(value, twice["model"][name]) for name, value in once["model"].items())
+    assert once["validation"] == twice["validation"]
+
+
+@pytest.mark.parametrize(("key", "value"), [("rows", 10**12), ("hidden", 10**7), ("embedding", 10**9)])
+def test_a_tagger_with_false_sizes_is_refused_before_memory_is_taken(run, place, tmp_path, key, value):
+    folder = tmp_path / "bundle"
+    shutil.copytree(place / trained(run, "tagging", "n_to_n", 150, "cell=gru") / "best", folder)
+    settings = yaml.safe_load((folder / "settings.yaml").read_text())
+    settings["model"]["words"][key] = value
+    (folder / "settings.yaml").write_text(yaml.safe_dump(settings))
+    info = json.loads((folder / "bundle.json").read_text())
+    info["sha256"]["settings.yaml"] = hashlib.sha256((folder / "settings.yaml").read_bytes()).hexdigest()
+    (folder / "bundle.json").write_text(json.dumps(info))
+    with pytest.raises(BundleError, match="does not fit settings.yaml"):
+        Predictor.load(folder, device="cpu")
 
 
 @pytest.mark.parametrize(("corpus", "shape", "line"), [
