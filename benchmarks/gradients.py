@@ -3,6 +3,7 @@
     python benchmarks/gradients.py                       # tables on standard output
     python benchmarks/gradients.py --figure gradients.png
     python benchmarks/gradients.py --only gradients      # or: memory
+    python benchmarks/gradients.py --cells lstm
 
 A sequence of T symbols out of 8, drawn anew for every update; the answer, read from h_T alone (N to 1), is the
 first of them. H = 64, 64 sequences an update.
@@ -17,6 +18,7 @@ from __future__ import annotations
 import argparse
 import dataclasses
 import sys
+from collections.abc import Sequence
 from pathlib import Path
 
 import torch
@@ -46,6 +48,7 @@ class Kind:
     scale: float = 1.0         # W is multiplied by it at the start
     uniform: bool = False      # W uniform in +-1/sqrt(H), as libraries draw it, and not orthogonal
     nonlinearity: Nonlinearity = Nonlinearity.TANH
+    open_gates: bool = False   # gates that keep for 1 to T steps at the start      Tallec & Ollivier 2018
 
 
 KINDS = (
@@ -55,19 +58,27 @@ KINDS = (
     Kind("rnn, relu, W = I", CellKind.RNN, 1e-3, nonlinearity=Nonlinearity.RELU),
     Kind("gru", CellKind.GRU, 3e-3),
     Kind("lstm", CellKind.LSTM, 3e-3),
+    Kind("gru, open gates", CellKind.GRU, 3e-3, open_gates=True),
+    Kind("lstm, open gates", CellKind.LSTM, 3e-3, open_gates=True),
 )
 
 
 class Remember(nn.Module):
     """x_1..x_T -> o = softmax(V h_T + b)."""
 
-    def __init__(self, kind: Kind) -> None:
+    def __init__(self, kind: Kind, length: int = LONG) -> None:
         super().__init__()
         self.cell = Cell(kind.cell, SYMBOLS, HIDDEN, nonlinearity=kind.nonlinearity)
         self.output = nn.Linear(HIDDEN, SYMBOLS)
         if kind.uniform:
             nn.init.uniform_(self.cell.W.data, -(HIDDEN**-0.5), HIDDEN**-0.5)
         self.cell.W.data.mul_(kind.scale)
+        if kind.open_gates:
+            keeps = torch.empty(HIDDEN).uniform_(1, length - 1).log()  # sigma(log k) = k / (k + 1)
+            _, middle = self.cell.b.data.split(HIDDEN)[:2]  # the LSTM's forget gate, the GRU's update gate
+            middle.copy_(keeps)
+            if kind.cell is CellKind.LSTM:
+                self.cell.b.data[:HIDDEN] = -keeps  # the input gate
 
     def forward(self, symbols: Tensor) -> Tensor:
         """(B, T) -> logits (B, SYMBOLS)."""
@@ -100,7 +111,7 @@ def train(kind: Kind, length: int, updates: int, seed: int, stages: tuple[int, .
     """The accuracy reached, and the gradients' norms after each of `stages` updates."""
     torch.manual_seed(seed)
     generator, fresh = torch.Generator().manual_seed(seed), torch.Generator().manual_seed(seed + 1000)
-    model, found = Remember(kind), {}
+    model, found = Remember(kind, length), {}
     optimizer = torch.optim.Adam(model.parameters(), lr=kind.learning_rate)
     for update in range(updates + 1):
         if update in stages:
@@ -118,13 +129,13 @@ def train(kind: Kind, length: int, updates: int, seed: int, stages: tuple[int, .
         return float((model(symbols).argmax(dim=-1) == symbols[:, 0]).float().mean()), found
 
 
-def gradients(updates: int) -> dict[str, dict[int, dict[str, list[float]]]]:
+def gradients(kinds: Sequence[Kind], updates: int) -> dict[str, dict[int, dict[str, list[float]]]]:
     """Prints the table; returns the norms of every kind."""
     print(f"| cell | norm of | updates | {' | '.join(f'T - t = {n}' for n in DISTANCES)} |")
     print("|---" * (3 + len(DISTANCES)) + "|")
     every = {}
     stages = tuple(stage for stage in STAGES if stage <= updates)
-    for kind in KINDS:
+    for kind in kinds:
         _, every[kind.name] = train(kind, LONG, max(stages), seed=1, stages=stages)
         for stage, norms in every[kind.name].items():
             for name, values in norms.items():
@@ -133,11 +144,11 @@ def gradients(updates: int) -> dict[str, dict[int, dict[str, list[float]]]]:
     return every
 
 
-def memory(updates: int, seeds: int) -> None:
+def memory(kinds: Sequence[Kind], updates: int, seeds: int) -> None:
     """Prints the table."""
     print(f"| cell | {' | '.join(f'T = {length}' for length in LENGTHS)} |")
     print("|---" * (1 + len(LENGTHS)) + "|")
-    for kind in KINDS:
+    for kind in kinds:
         cells = []
         for length in LENGTHS:
             reached = [100 * train(kind, length, updates, seed)[0] for seed in range(1, seeds + 1)]
@@ -149,9 +160,9 @@ def draw_figure(every: dict[str, dict[int, dict[str, list[float]]]], path: Path)
     """One field for each kind: the norms against the distance, a line for each stage."""
     from matplotlib.figure import Figure
 
-    figure = Figure(figsize=(11, 6), layout="constrained")
-    fields = figure.subplots(2, 3, sharex=True, sharey=True).flatten()
-    for axes, (name, stages) in zip(fields, every.items(), strict=True):
+    figure = Figure(figsize=(13, 6), layout="constrained")
+    fields = figure.subplots(2, -(-len(every) // 2), sharex=True, sharey=True, squeeze=False).flatten()
+    for axes, (name, stages) in zip(fields, every.items(), strict=False):
         for place, (stage, norms) in enumerate(stages.items()):
             for part, style in (("h", "-"), ("m", ":")):
                 if part in norms:
@@ -168,6 +179,7 @@ def draw_figure(every: dict[str, dict[int, dict[str, list[float]]]], path: Path)
 def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     parser.add_argument("--only", choices=["gradients", "memory"])
+    parser.add_argument("--cells", default="", help="those whose name holds this text")
     parser.add_argument("--updates", type=int, default=3000)
     parser.add_argument("--seeds", type=int, default=3, help="of the table of memory")
     parser.add_argument("--figure", type=Path, help="PNG of the gradients")
@@ -175,12 +187,13 @@ def main() -> None:
     choices = parser.parse_args()
     torch.set_num_threads(choices.threads)
     keep_freed_memory()
+    kinds = [kind for kind in KINDS if choices.cells in kind.name]
     if choices.only != "memory":
-        every = gradients(choices.updates)
+        every = gradients(kinds, choices.updates)
         if choices.figure is not None:
             draw_figure(every, choices.figure)
     if choices.only != "gradients":
-        memory(choices.updates, choices.seeds)
+        memory(kinds, choices.updates, choices.seeds)
 
 
 if __name__ == "__main__":
