@@ -198,7 +198,7 @@ class Run:
             with self._gradients_stay(step + 1 < training.accumulate), named_shortage(part):
                 with autocast(training.precision, self.device):
                     loss = self.shared_model(part.to(self.device), training.label_smoothing,
-                                             training.scheduled_sampling)
+                                             training.scheduled_sampling, training.consistency)
                 # The team averages gradients: times its size that is their sum.
                 (loss.smoothed * (weight * team.size / pieces)).backward()
             self.meter.add(loss.nll.detach() * weight, loss.smoothed.detach() * weight)

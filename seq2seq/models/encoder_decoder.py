@@ -14,6 +14,7 @@ import torch.nn.functional as F
 from torch import Tensor, nn
 
 from seq2seq.batches import Batch
+from seq2seq.models.consistency import consistent_loss, twice
 from seq2seq.models.context import FixedContext
 from seq2seq.models.decoder import Decoder
 from seq2seq.models.embed import Embed
@@ -41,15 +42,19 @@ class EncoderDecoder(nn.Module):
         self.embed = Embed(embedding_dropout, word_dropout)
         self.readout_dropout, self.reverse_source = nn.Dropout(readout_dropout), reverse_source
 
-    def forward(self, batch: Batch, label_smoothing: float = 0.0, scheduled_sampling: float = 0.0) -> Loss:
-        """The summed loss of a batch over its real target pieces."""
+    def forward(self, batch: Batch, label_smoothing: float = 0.0, scheduled_sampling: float = 0.0,
+                consistency: float = 0.0) -> Loss:
+        """The summed loss of a batch over its real target pieces; `consistency` is the strength of R-Drop."""
+        if consistency > 0:
+            batch = twice(batch)
         memory = self.encode(batch.source, batch.source_lengths)
         target_in = batch.target_in
         if scheduled_sampling > 0:
             target_in = self._mix_in_own(target_in, memory, scheduled_sampling)
         features, target = real_rows(self._features(target_in, memory), batch.target_out)
         features = self.readout_dropout(features)
-        return output_loss(features, self.output_weight, self.output_bias, target, label_smoothing, PAD)
+        output = (features, self.output_weight, self.output_bias, target, label_smoothing, PAD)
+        return consistent_loss(*output, consistency) if consistency > 0 else output_loss(*output)
 
     def logits(self, batch: Batch) -> Tensor:
         """Teacher forcing: the logits of y_1..y_T, (B, T, V)."""

@@ -13,6 +13,7 @@ import torch.nn.functional as F
 from torch import Tensor, nn
 
 from seq2seq.batches import Batch
+from seq2seq.models.consistency import consistent_loss, twice
 from seq2seq.models.context import FixedContext
 from seq2seq.models.embed import Embed
 from seq2seq.models.encoder import Encoder
@@ -35,11 +36,15 @@ class Labeller(nn.Module):
         self.embed = Embed(embedding_dropout, 0.0 if words else word_dropout)
         self.readout_dropout = nn.Dropout(readout_dropout)
 
-    def forward(self, batch: Batch, label_smoothing: float = 0.0, scheduled_sampling: float = 0.0) -> Loss:
+    def forward(self, batch: Batch, label_smoothing: float = 0.0, scheduled_sampling: float = 0.0,
+                consistency: float = 0.0) -> Loss:
         """The summed loss of a batch over its labels. Nothing is fed back: `scheduled_sampling` is 0."""
+        if consistency > 0:
+            batch = twice(batch)
         features, _ = self._features(batch.source, batch.source_lengths)
         features, target = real_rows(features, batch.target_out)
-        return output_loss(features, self.output.weight, self.output.bias, target, label_smoothing, PAD)
+        output = (features, self.output.weight, self.output.bias, target, label_smoothing, PAD)
+        return consistent_loss(*output, consistency) if consistency > 0 else output_loss(*output)
 
     def logits(self, source: Tensor, lengths: Tensor) -> tuple[Tensor, Tensor]:
         """Source ids (B, S), EOS last and PAD behind, lengths (B,) -> logits (B, T, V), numbers of labels (B,)."""

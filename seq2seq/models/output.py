@@ -32,6 +32,11 @@ def output_loss(features: Tensor, weight: Tensor, bias: Tensor, target: Tensor, 
     return Loss(smoothed, nll)
 
 
+def block_rows(features: Tensor, weight: Tensor) -> int:
+    """How many rows of logits are formed at once."""
+    return max(1, (BLOCK_LOGITS_CUDA if features.is_cuda else BLOCK_LOGITS) // len(weight))
+
+
 def real_rows(features: Tensor, target: Tensor) -> tuple[Tensor, Tensor]:
     """features (B, T, E), target (B, T) -> the rows of both, (R, E) and (R,), that are not PAD; on a GPU all.
 
@@ -73,7 +78,7 @@ class _OutputLoss(torch.autograd.Function):
 def _forward(features, weight, bias, target, smoothing, ignore, dtype, wanted):
     """Sums (smoothed, nll) and, if wanted, the gradients of `smoothed` to features, weight and bias."""
     V = weight.shape[0]
-    rows = max(1, (BLOCK_LOGITS_CUDA if features.is_cuda else BLOCK_LOGITS) // V)
+    rows = block_rows(features, weight)
     w = weight.to(dtype)
     # mean z = mean(W) . r + mean(b): no pass over the logits.
     mean_w, mean_b = weight.float().mean(dim=0), bias.float().mean()

@@ -103,6 +103,7 @@ class TrainingSettings:
     clip_norm: float | None = 1.0
     label_smoothing: float = 0.1
     scheduled_sampling: float = 0.0    # share of fed-back pieces that are the model's own      Bengio et al. 2015
+    consistency: float = 0.0           # strength of R-Drop: every row twice, both to agree; 0: off    Liang et al. 2021
     subword_sampling: SubwordSamplingSettings = dataclasses.field(default_factory=SubwordSamplingSettings)
     averaging: Averaging = Averaging.NONE
     ema_decay: float = 0.999
@@ -124,6 +125,7 @@ class TrainingSettings:
         check(self, "clip_norm", above=0)
         check(self, "label_smoothing", at_least=0, below=1)
         check(self, "scheduled_sampling", at_least=0, at_most=1)
+        check(self, "consistency", at_least=0)
         check(self, "ema_decay", above=0, below=1)
         check(self, "max_loss_factor", above=1)
         if self.max_updates is None and self.max_epochs is None and self.max_minutes is None:
