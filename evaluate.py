@@ -11,6 +11,7 @@ from collections.abc import Sequence
 from typing import TYPE_CHECKING
 
 from seq2seq.command import command
+from seq2seq.memory import keep_freed_memory
 from seq2seq.settings.evaluate import EvaluateSettings
 from seq2seq.settings.model import LABELS, Shape
 
@@ -24,6 +25,7 @@ log = logging.getLogger("seq2seq")
 
 @command(config_name="evaluate", kind=EvaluateSettings)
 def main(settings: EvaluateSettings) -> None:
+    keep_freed_memory()
     import torch  # not for --help
 
     from seq2seq.loading import open_bundles
@@ -44,7 +46,8 @@ def score_translations(bundles: Sequence[Bundle], device: torch.device, settings
     from seq2seq.evaluation import compare_with, evaluate, make_folder, read_pairs, read_stored, write_evaluation
     from seq2seq.translation import Translator
 
-    translator = Translator(bundles, settings.search, device=device, max_source_pieces=settings.max_source_pieces)
+    translator = Translator(bundles, settings.search, device=device, precision=settings.precision,
+                            max_source_pieces=settings.max_source_pieces)
     pairs = read_pairs(settings, bundles[0])
     other = None if settings.compare is None else read_stored(settings.compare, pairs)
     make_folder(settings.run or "")
@@ -63,8 +66,9 @@ def score_labels(bundles: Sequence[Bundle], device: torch.device, settings: Eval
     from seq2seq import showing
     from seq2seq.evaluation import make_folder, read_pairs, read_stored
     from seq2seq.label_evaluation import compare_labels, evaluate_labels, refuse_uneven, write_label_evaluation
-    from seq2seq.prediction import Predictor
+    from seq2seq.prediction import Predictor, refuse_int8
 
+    refuse_int8(settings.precision, bundles[0])
     predictor = Predictor(bundles, device=device, max_source_pieces=settings.max_source_pieces)
     pairs = read_pairs(settings, bundles[0])
     refuse_uneven(pairs, predictor.shape)
@@ -90,7 +94,8 @@ def score_texts(bundles: Sequence[Bundle], device: torch.device, settings: Evalu
     if settings.compare is not None:
         raise SettingError(f"compare={settings.compare} cannot go with shape=one_to_n: compare the perplexities of two "
                            "evaluations. Leave compare= out.")
-    translator = Translator(bundles, settings.search, device=device, max_source_pieces=settings.max_source_pieces)
+    translator = Translator(bundles, settings.search, device=device, precision=settings.precision,
+                            max_source_pieces=settings.max_source_pieces)
     pairs = read_pairs(settings, bundles[0])
     make_folder(settings.run or "")
     evaluation = evaluate_generation(translator, pairs, settings)

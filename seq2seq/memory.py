@@ -2,7 +2,8 @@
 
 glibc hands every freed block above a threshold back to the kernel and asks for it again a
 moment later; the fresh pages must be zeroed and mapped each time. Training frees and fetches
-the same large tensors at every update, so on a CPU this costs a good part of the time.
+the same large tensors at every update, and search the logits at every step, so on a CPU this costs a
+good part of the time.
 """
 
 from __future__ import annotations

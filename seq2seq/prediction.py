@@ -28,7 +28,7 @@ from seq2seq.search import batches_of_like_length
 from seq2seq.settings.model import LABELS, Shape
 from seq2seq.settings.reading import read_settings
 from seq2seq.settings.training import Device
-from seq2seq.settings.translate import Choices, Long
+from seq2seq.settings.translate import Choices, Long, Numbers
 from seq2seq.text import refuse_halves
 from seq2seq.tokenizer import EOS
 from seq2seq.translation import MAX_SOURCE_PIECES
@@ -152,3 +152,10 @@ class Predictor:
                 found[row] = [[Label(self._names[label], value) for label, value in zip(*pair, strict=True)]
                               for pair in zip(labels[place], values[place], strict=True)][: int(outputs[0][1][place])]
         return found
+
+
+def refuse_int8(precision: Numbers, bundle: Bundle) -> None:
+    """Labels come without search, the only thing that there is in eight bits. Raises SettingError."""
+    if precision is not Numbers.FP32:
+        raise SettingError(f"precision={precision.value} is for the search of translations, and {bundle.folder} is of "
+                           f"shape={bundle.settings.shape.value}, which gives labels. Choose precision=fp32.")

@@ -21,13 +21,15 @@ from torch import Tensor
 from seq2seq.bundle import Bundle
 from seq2seq.errors import SettingError, UserError
 from seq2seq.loading import open_bundles
+from seq2seq.models.encoder_decoder import EncoderDecoder
+from seq2seq.models.int8 import Int8Search
 from seq2seq.parts import parts
 from seq2seq.search import Ensemble, Hypothesis, translate_ids
 from seq2seq.settings.model import LABELS, Shape
 from seq2seq.settings.reading import read_settings
 from seq2seq.settings.search import SearchSettings
 from seq2seq.settings.training import Device
-from seq2seq.settings.translate import Choices, Long
+from seq2seq.settings.translate import Choices, Long, Numbers
 from seq2seq.text import refuse_halves
 from seq2seq.tokenizer import EOS, UNK
 
@@ -65,7 +67,8 @@ class Translator:
     """A trained model, or several as an ensemble, with its tokenizers and its search."""
 
     def __init__(self, bundles: Sequence[Bundle], search: SearchSettings, *, device: torch.device | str = "cpu",
-                 max_source_pieces: int = MAX_SOURCE_PIECES, long: Long = Long.CUT) -> None:
+                 precision: Numbers = Numbers.FP32, max_source_pieces: int = MAX_SOURCE_PIECES,
+                 long: Long = Long.CUT) -> None:
         self.bundles, self.search, self.device = list(bundles), search, torch.device(device)
         self.max_source_pieces, self.long = max_source_pieces, long
         self._source, self._target = self.bundles[0].source_tokenizer, self.bundles[0].target_tokenizer
@@ -73,29 +76,30 @@ class Translator:
         if self.shape in LABELS:
             raise SettingError(f"run={self.bundles[0].folder} is of shape={self.shape.value}, which gives labels and "
                                "no text. Use seq2seq.Predictor.")
-        models = [bundle.model for bundle in self.bundles]
+        models = [_for_search(bundle, precision, self.device) for bundle in self.bundles]
         self._model: Any = models[0] if len(models) == 1 else Ensemble(models)
 
     @classmethod
-    def load(cls, run: str | Path | Sequence[str | Path], device: str = "auto",
+    def load(cls, run: str | Path | Sequence[str | Path], device: str = "auto", precision: str = "fp32",
              max_source_pieces: int = MAX_SOURCE_PIECES, long: str = "cut", **search: Any) -> Translator:
         """Opens a run folder or bundle, or a list of them as an ensemble.
 
-        `device` is auto, cpu or cuda; `long` is cut or split: what becomes of lines with more than
-        `max_source_pieces`; `search` are fields of SearchSettings, for example `beam_size=10`
+        `device` is auto, cpu or cuda; `precision` is fp32 or int8 (on a CPU); `long` is cut or split: what becomes
+        of lines with more than `max_source_pieces`; `search` are fields of SearchSettings, for example `beam_size=10`
         or `kind="greedy"`. Raises BundleError for a folder that is none and SettingError for a setting
         that does not exist or is out of range.
         """
         settings = read_settings(SearchSettings, search, where="search")
-        choice = read_settings(Choices, {"device": device, "long": long})
-        return cls.open(run, settings, choice.device, max_source_pieces, choice.long)
+        choice = read_settings(Choices, {"device": device, "long": long, "precision": precision})
+        return cls.open(run, settings, choice.device, choice.precision, max_source_pieces, choice.long)
 
     @classmethod
     def open(cls, run: str | Path | Sequence[str | Path], search: SearchSettings, device: Device = Device.AUTO,
-             max_source_pieces: int = MAX_SOURCE_PIECES, long: Long = Long.CUT) -> Translator:
+             precision: Numbers = Numbers.FP32, max_source_pieces: int = MAX_SOURCE_PIECES,
+             long: Long = Long.CUT) -> Translator:
         """`load` with settings that have been read already."""
         bundles, place = open_bundles(run, device)
-        return cls(bundles, search, device=place, max_source_pieces=max_source_pieces, long=long)
+        return cls(bundles, search, device=place, precision=precision, max_source_pieces=max_source_pieces, long=long)
 
     @property
     def languages(self) -> tuple[str, str]:
@@ -175,6 +179,17 @@ class Translator:
         return [Candidate(_one_line(text), self._target.pieces(one.pieces), one.score, one.log_probability,
                           one.attention, None if one.attention is None else one.attention.argmax(-1).tolist())
                 for text, one in zip(texts, hypotheses, strict=True)]
+
+
+def _for_search(bundle: Bundle, precision: Numbers, device: torch.device) -> Any:
+    model = bundle.model
+    if precision is Numbers.FP32:
+        return model
+    if device.type != "cpu":
+        raise SettingError(f"precision={precision.value} is for search on a CPU, and this is {device.type}. Choose "
+                           "precision=fp32 or device=cpu.")
+    assert isinstance(model, EncoderDecoder)
+    return Int8Search(model)
 
 
 def _one_line(text: str) -> str:

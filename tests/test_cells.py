@@ -59,7 +59,7 @@ def test_gradients_of_the_fused_call_equal_those_of_the_equations(kind, nonlinea
 def test_plain_rnn_by_hand():
     """Input 1, hidden 1: s = tanh(2 * 0.5 - 1 * 0.25 + 0.125)."""
     one = torch.ones(1, 1)
-    (s,) = rnn_step(2 * 0.5 * one + 0.125, (0.25 * one,), W=-one, d=torch.zeros(1))
+    (s,) = rnn_step(2 * 0.5 * one + 0.125, -0.25 * one, (0.25 * one,))
     torch.testing.assert_close(s, torch.tanh(torch.tensor([[0.875]])))
 
 
@@ -67,10 +67,10 @@ def test_a_closed_update_gate_keeps_the_gru_state_and_an_open_forget_gate_the_ls
     h = torch.tensor([[0.3, -0.7]])
     x = torch.randn(1, 6)
     x[:, 2:4] = 100.0  # z = 1
-    torch.testing.assert_close(gru_step(x, (h,), torch.zeros(6, 2), torch.zeros(6))[0], h)
+    torch.testing.assert_close(gru_step(x, torch.zeros(1, 6), (h,))[0], h)
     x = torch.randn(1, 8)
     x[:, 0:2], x[:, 2:4] = -100.0, 100.0  # i = 0, f = 1
-    torch.testing.assert_close(lstm_step(x, (h, h), torch.zeros(8, 2), torch.zeros(8))[1], h)
+    torch.testing.assert_close(lstm_step(x, torch.zeros(1, 8), (h, h))[1], h)
 
 
 def test_the_matrices_have_the_shapes_of_the_equations():

@@ -24,7 +24,10 @@ from hypothesis import strategies as st
 from tiny_bundle import make_bundle
 from tiny_corpus import make_corpus
 
+from seq2seq.errors import SettingError
 from seq2seq.search.contract import Hypothesis
+from seq2seq.settings.search import SearchSettings
+from seq2seq.settings.translate import Numbers
 from seq2seq.translation import Candidate, Translation, Translator
 from seq2seq.translation_file import json_line, read_windows
 
@@ -54,6 +57,16 @@ def test_standard_input_to_standard_output(bundle: Path, expected: list[str]) ->
     done = run_apart("translate", [f"run={bundle}", "device=cpu"], INPUT)
     assert (done.code, done.err) == (0, "")
     assert done.out.decode().split("\n") == [*expected, ""]
+
+
+def test_eight_bits(run, bundle: Path, tmp_path: Path) -> None:
+    (tmp_path / "in.txt").write_bytes(INPUT)
+    done = run("precision=int8", f"input={tmp_path / 'in.txt'}")
+    assert (done.code, done.err) == (0, "")
+    translator = Translator.load(bundle, device="cpu", precision="int8")
+    assert done.out.decode().split("\n")[:-1] == translator.translate(LINES)
+    with pytest.raises(SettingError, match=r"precision=int8 is for search on a CPU, and this is meta\. Choose"):
+        Translator(translator.bundles, SearchSettings(), device="meta", precision=Numbers.INT8)
 
 
 def test_what_arrives_slowly_is_translated_at_once(bundle: Path, expected: list[str]) -> None:

@@ -25,7 +25,7 @@ class Attention(nn.Module):
     def __init__(self, score: ScoreKind, hidden: int, *, heads: int = 1) -> None:
         super().__init__()
         self.score, self.heads = score, heads
-        self.query = nn.Linear(hidden, hidden, bias=score is ScoreKind.ADDITIVE) if score in (
+        self.query: nn.Module = nn.Linear(hidden, hidden, bias=score is ScoreKind.ADDITIVE) if score in (
             ScoreKind.ADDITIVE, ScoreKind.SCALED) else nn.Identity()
         self.key = nn.Identity() if score is ScoreKind.DOT else nn.Linear(hidden, hidden, bias=False)
         self.value = nn.Linear(hidden, hidden, bias=False) if heads > 1 else nn.Identity()

@@ -23,30 +23,38 @@ from seq2seq.settings.model import CellKind, Nonlinearity
 CellState = tuple[Tensor, ...]  # (h,) for rnn and gru, (h, m) for lstm; h first
 
 
-def rnn_step(x: Tensor, state: CellState, W: Tensor, d: Tensor,
-             nonlinearity: Nonlinearity = Nonlinearity.TANH) -> CellState:
-    """One step of the plain RNN. x = U x_t + b (B, H), h (B, H), W (H, H) -> (h,)."""
-    (h,) = state
+def rnn_step(x: Tensor, a: Tensor, state: CellState, nonlinearity: Nonlinearity = Nonlinearity.TANH) -> CellState:
+    """One step of the plain RNN. x = U x_t + b and a = W h_{t-1} + d (B, H), h_{t-1} (B, H) -> (h_t,)."""
     f = torch.tanh if nonlinearity is Nonlinearity.TANH else torch.relu
-    return (f(x + h @ W.T + d),)
+    return (f(x + a),)
 
 
-def gru_step(x: Tensor, state: CellState, W: Tensor, d: Tensor) -> CellState:
-    """One step of the GRU. x = U x_t + b (B, 3H) and W (3H, H) hold the blocks r, z, n -> (h,)."""
+def gru_step(x: Tensor, a: Tensor, state: CellState) -> CellState:
+    """One step of the GRU. x = U x_t + b and a = W h_{t-1} + d (B, 3H) hold the blocks r, z, n -> (h_t,)."""
     (h,) = state
-    x_r, x_z, x_n = x.chunk(3, dim=-1)
-    h_r, h_z, h_n = (h @ W.T + d).chunk(3, dim=-1)
-    r, z = torch.sigmoid(x_r + h_r), torch.sigmoid(x_z + h_z)
-    n = torch.tanh(x_n + r * h_n)
-    return ((1 - z) * n + z * h,)
+    H = h.shape[-1]
+    r, z = torch.sigmoid(x[:, : 2 * H] + a[:, : 2 * H]).chunk(2, dim=-1)
+    n = torch.tanh(torch.addcmul(x[:, 2 * H :], r, a[:, 2 * H :]))
+    return (torch.lerp(n, h, z),)  # (1 - z) n + z h
 
 
-def lstm_step(x: Tensor, state: CellState, W: Tensor, d: Tensor) -> CellState:
-    """One step of the LSTM. x = U x_t + b (B, 4H) and W (4H, H) hold the blocks i, f, g, o -> (h, m)."""
-    h, m = state
-    i, f, g, o = (x + h @ W.T + d).chunk(4, dim=-1)
+def lstm_step(x: Tensor, a: Tensor, state: CellState) -> CellState:
+    """One step of the LSTM. x = U x_t + b and a = W h_{t-1} + d (B, 4H) hold the blocks i, f, g, o -> (h_t, m_t)."""
+    _, m = state
+    i, f, g, o = (x + a).chunk(4, dim=-1)
     m = torch.sigmoid(f) * m + torch.sigmoid(i) * torch.tanh(g)
     return torch.sigmoid(o) * torch.tanh(m), m
+
+
+def step_from_gates(kind: CellKind, nonlinearity: Nonlinearity, x: Tensor, a: Tensor, state: CellState) -> CellState:
+    """One step of any of them."""
+    match kind:
+        case CellKind.GRU:
+            return gru_step(x, a, state)
+        case CellKind.LSTM:
+            return lstm_step(x, a, state)
+        case CellKind.RNN:
+            return rnn_step(x, a, state, nonlinearity)
 
 
 class Cell(nn.Module):
@@ -142,13 +150,8 @@ class Cell(nn.Module):
 
         Where inputs are known before the states, U x_t is one product for all t, and this does the rest.
         """
-        match self.kind:
-            case CellKind.GRU:
-                return gru_step(x, state, self.W, self.d)
-            case CellKind.LSTM:
-                return lstm_step(x, state, self.W, self.d)
-            case _:
-                return rnn_step(x, state, self.W, self.d, nonlinearity=self.nonlinearity)
+        a = F.linear(state[0], self.W, self.d)
+        return step_from_gates(self.kind, self.nonlinearity, x, a, state)
 
     def _library_state(self, state: CellState, dtype: torch.dtype) -> Tensor | CellState:
         layered = tuple(part.to(dtype).unsqueeze(0).contiguous() for part in state)  # (1, B, H)

@@ -83,13 +83,15 @@ class EncoderDecoder(nn.Module):
 
     def step(self, previous: Tensor, state: State, memory: Memory) -> tuple[Tensor, State, Tensor | None]:
         """Previous pieces (B, K) -> logits (B, K, V), next state, attention weights (B, K, S) or None."""
-        y = self.embed(self.target_embedding, previous) if self.decoder.output_fed else None
-        features, state, weights = self.decoder.step(y, state, memory)
+        features, state, weights = self.decoder.step(self.embed_previous(previous), state, memory)
         return self._output(features), state, weights
 
+    def embed_previous(self, previous: Tensor) -> Tensor | None:
+        """y_{t-1} as the decoder takes it: ids (B, T) -> (B, T, E), None where outputs are not fed back."""
+        return self.embed(self.target_embedding, previous) if self.decoder.output_fed else None
+
     def _features(self, target_in: Tensor, memory: Memory) -> Tensor:
-        y = self.embed(self.target_embedding, target_in) if self.decoder.output_fed else None
-        return self.decoder.sequence(y, memory, target_in.shape[1])
+        return self.decoder.sequence(self.embed_previous(target_in), memory, target_in.shape[1])
 
     def _output(self, features: Tensor) -> Tensor:
         return F.linear(self.readout_dropout(features), self.output_weight, self.output_bias)

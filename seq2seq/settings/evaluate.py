@@ -8,7 +8,7 @@ from seq2seq.errors import SettingError
 from seq2seq.settings.reading import check
 from seq2seq.settings.search import SearchSettings
 from seq2seq.settings.training import Device
-from seq2seq.settings.translate import need_run
+from seq2seq.settings.translate import Numbers, need_run
 
 
 @dataclasses.dataclass(kw_only=True)
@@ -25,6 +25,7 @@ class EvaluateSettings:
     batch_pieces: int = 4000      # padded pieces at once, for the perplexity
     max_source_pieces: int = 500  # longer lines are cut there, with a warning
     device: Device = Device.AUTO
+    precision: Numbers = Numbers.FP32  # of the search; the perplexity is fp32's
     threads: int | None = None    # CPU threads; null: torch's choice
     search: SearchSettings = dataclasses.field(default_factory=SearchSettings)
 

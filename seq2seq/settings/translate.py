@@ -23,12 +23,20 @@ class Long(enum.Enum):
     SPLIT = "split"  # it is translated in parts, cut after a sentence where there is one
 
 
+class Numbers(enum.Enum):
+    """What the decoder multiplies in."""
+
+    FP32 = "fp32"
+    INT8 = "int8"  # on a CPU: weights in eight bits, states rounded to seven at every step (models/int8.py)
+
+
 @dataclasses.dataclass(kw_only=True)
 class Choices:
     """Those that the library takes as words."""
 
     device: Device
     long: Long
+    precision: Numbers = Numbers.FP32
 
 
 @dataclasses.dataclass(kw_only=True)
@@ -40,6 +48,7 @@ class TranslateSettings:
     max_source_pieces: int = 500        # the most that are translated at once
     long: Long = Long.CUT               # what becomes of longer lines
     device: Device = Device.AUTO
+    precision: Numbers = Numbers.FP32
     threads: int | None = None          # CPU threads; null: torch's choice
     search: SearchSettings = dataclasses.field(default_factory=SearchSettings)
 

@@ -1,0 +1,191 @@
+"""What a target piece costs at least: operations and bytes, and the seconds that this machine cannot go below.
+
+    python benchmarks/floor.py                       # the two networks of benchmarks/README.md
+    python benchmarks/floor.py --threads 1 --only reference
+
+Counts the products of matrices (two operations for a multiplication with its addition); the rest of the arithmetic is
+left out, so the floor is one. Backwards every product costs two of its size. Bytes are those of the parameters: an
+update goes through weights, gradients and both moments PASSES times; a step of search reads the weights of the decoder
+once for all rows. Activations and logits are taken to stay in the caches.
+
+    seconds of a piece >= max(operations / rate of a product, bytes / bandwidth)
+
+Other benchmarks print the share of this floor that they reach.
+"""
+
+from __future__ import annotations
+
+import argparse
+import dataclasses
+import sys
+import time
+from pathlib import Path
+
+import torch
+
+sys.path.insert(0, str(Path(__file__).resolve().parent.parent))
+
+from seq2seq.settings.model import CellKind, ContextKind, NetworkSettings, ReadoutKind, ScoreKind
+from seq2seq.settings.reading import read_settings
+
+GATES = {CellKind.RNN: 1, CellKind.GRU: 3, CellKind.LSTM: 4}
+PASSES = 14  # Adam reads 4 and writes 3 arrays of the size of the parameters; clearing, clipping, forward, backward
+
+REFERENCE: dict = {  # Multi30k English-German
+    "model": {"embedding": 256, "hidden": 512}, "cell": {"kind": "gru"}, "context": {"kind": "attention"},
+    "attention": {"score": "additive"},
+}
+GNMT: dict = {  # Wu et al. 2016, at the size of published benchmarks
+    "model": {"embedding": 1024, "hidden": 1024, "encoder_layers": 4, "decoder_layers": 4, "residual": True},
+    "cell": {"kind": "lstm"}, "context": {"kind": "attention"},
+    "attention": {"score": "additive", "feed": "upper_layers"},
+}
+
+
+@dataclasses.dataclass(frozen=True)
+class Lengths:
+    """Mean pieces of a sentence, EOS counted, and the sentences of an update."""
+
+    source: float
+    target: float
+    sentences: int
+
+
+NETWORKS = {  # name: settings, pieces of the joint vocabulary, lengths
+    "reference": (REFERENCE, 8000, Lengths(15.3, 15.8, 80)),
+    "gnmt": (GNMT, 32000, Lengths(30.0, 30.0, 512)),
+}
+
+
+@dataclasses.dataclass(frozen=True)
+class Count:
+    """Multiplications with their additions, for one sentence; parameters."""
+
+    encoder: float    # once for a sentence
+    step: float       # of a target piece, without the output matrix
+    output: float     # of a target piece
+    parameters: int
+    of_decoder: int   # parameters that a step of search reads
+
+    def training(self, lengths: Lengths) -> float:
+        """Operations of a target piece: forward once, backward twice."""
+        return 2 * 3 * (self.encoder / lengths.target + self.step + self.output)
+
+    def search(self, lengths: Lengths, hypotheses: int) -> float:
+        """Operations of a target piece of the best translation, with so many hypotheses side by side."""
+        return 2 * (self.encoder / lengths.target + hypotheses * (self.step + self.output))
+
+
+def count(settings: NetworkSettings, vocabulary: int, lengths: Lengths) -> Count:
+    """By the equations in seq2seq/models, for shape=n_to_m."""
+    model, gates = settings.model, GATES[settings.cell.kind]
+    E, H, S = model.embedding, model.hidden, lengths.source
+    half, directions = (H // 2, 2) if model.bidirectional else (H, 1)
+    encoder, decoder = 0.0, 0.0
+    for layer in range(model.encoder_layers):
+        encoder += S * directions * gates * half * ((E if layer == 0 else H) + half)
+    attends = settings.context.kind is ContextKind.ATTENTION
+    feed, score, heads = settings.attention.feed.value, settings.attention.score, settings.attention.heads
+    fed = H if (attends and feed == "input") or (not attends and settings.feed.context.value == "every_step") else 0
+    for layer in range(model.decoder_layers):
+        inputs = E * settings.feed.output + fed if layer == 0 else H * (2 if attends and feed == "upper_layers" else 1)
+        decoder += gates * H * (inputs + H)
+    outputs = E * (2 if model.readout is ReadoutKind.BAHDANAU else 1)
+    context = H * (settings.feed.context.value == "every_step")
+    decoder += (H + context + (E if model.readout is ReadoutKind.BAHDANAU else 0)) * outputs
+    if attends:
+        encoder += model.decoder_layers * H * H                                        # bridges
+        encoder += S * H * H * ((score is not ScoreKind.DOT) + (heads > 1))            # keys, values
+        decoder += H * H * (score in (ScoreKind.ADDITIVE, ScoreKind.SCALED))           # the query
+        decoder += 2 * S * H                                                           # scores and their sum
+    tables = {"none": 3, "target": 2, "all": 1}[model.tie.value]
+    of_decoder = decoder - 2 * S * H * attends + vocabulary * E
+    parameters = int(tables * vocabulary * E + (encoder - model.decoder_layers * H * H * attends) / S
+                     + model.decoder_layers * H * H * attends + of_decoder - vocabulary * E)
+    return Count(encoder, decoder, vocabulary * E, parameters, int(of_decoder))
+
+
+@dataclasses.dataclass(frozen=True)
+class Machine:
+    name: str
+    threads: int
+    rate: float       # operations a second of a product of fp32 matrices
+    rate_bf16: float  # the same in bf16
+    bandwidth: float  # bytes a second, read and written
+
+    def floor(self, operations: float, moved: float, bf16: bool = False) -> float:
+        """Seconds."""
+        return max(operations / (self.rate_bf16 if bf16 else self.rate), moved / self.bandwidth)
+
+    def __str__(self) -> str:
+        return (f"{self.name}, {self.threads} thread{'s' if self.threads > 1 else ''}, torch {torch.__version__}, "
+                f"products at {self.rate / 1e9:,.0f} GFLOP/s in fp32, {self.rate_bf16 / 1e9:,.0f} in bf16, memory at "
+                f"{self.bandwidth / 1e9:.1f} GB/s")
+
+
+def measure(device: str = "cpu") -> Machine:
+    """The best of several trials each: other work on the machine slows a trial, nothing speeds it up."""
+    cuda = device == "cuda"
+    rates = []
+    # A CPU without bf16 is a hundred times slower in it: a small product tells that soon enough.
+    for dtype, size in ((torch.float32, 8192 if cuda else 2048), (torch.bfloat16, 8192 if cuda else 512)):
+        one, other = (torch.randn(size, size, device=device).to(dtype) for _ in range(2))
+        rates.append(2 * size**3 / _fastest(lambda one=one, other=other: one @ other, cuda))
+    table = torch.ones(1 << (30 if cuda else 26), device=device)  # far larger than the caches
+    bandwidth = 2 * table.nbytes / _fastest(lambda: table.add_(1), cuda)
+    return Machine(_name(cuda), torch.get_num_threads(), *rates, bandwidth)
+
+
+def _fastest(work, cuda: bool, trials: int = 8) -> float:
+    best = float("inf")
+    for _ in range(trials):
+        start = time.perf_counter()
+        work()
+        if cuda:
+            torch.cuda.synchronize()
+        best = min(best, time.perf_counter() - start)
+    return best
+
+
+def _name(cuda: bool) -> str:
+    if cuda:
+        return torch.cuda.get_device_name()
+    try:
+        lines = Path("/proc/cpuinfo").read_text().splitlines()
+    except OSError:
+        return "CPU"
+    return next((line.partition(":")[2].strip() for line in lines if line.startswith("model name")), "CPU")
+
+
+def settings_of(name: str) -> tuple[NetworkSettings, int, Lengths]:
+    written, vocabulary, lengths = NETWORKS[name]
+    return read_settings(NetworkSettings, written), vocabulary, lengths
+
+
+def main() -> None:
+    parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
+    parser.add_argument("--only", choices=sorted(NETWORKS))
+    parser.add_argument("--threads", type=int)
+    parser.add_argument("--device", choices=["cpu", "cuda"], default="cpu")
+    options = parser.parse_args()
+    if options.threads:
+        torch.set_num_threads(options.threads)
+    machine = measure(options.device)
+    print(machine, "\n")
+    print("| network | parameters | work | MFLOP a piece | KB a piece | us a piece | pieces a second | in bf16 |")
+    print("|---|---|---|---|---|---|---|---|")
+    for name in [options.only] if options.only else NETWORKS:
+        settings, vocabulary, lengths = settings_of(name)
+        found = count(settings, vocabulary, lengths)
+        per_update = lengths.sentences * lengths.target
+        rows = [("training", found.training(lengths), 4 * PASSES * found.parameters / per_update)]
+        rows += [(f"{title}, {lengths.sentences} sentences", found.search(lengths, K),
+                  4 * found.of_decoder / lengths.sentences) for title, K in (("greedy", 1), ("beam 5", 5))]
+        for title, operations, moved in rows:
+            least = machine.floor(operations, moved)
+            print(f"| {name} | {found.parameters:,} | {title} | {operations / 1e6:.1f} | {moved / 1e3:.0f} | "
+                  f"{1e6 * least:.1f} | {1 / least:,.0f} | {1 / machine.floor(operations, moved, bf16=True):,.0f} |")
+
+
+if __name__ == "__main__":
+    main()
