@@ -16,6 +16,7 @@ import math
 import torch
 from torch import Tensor, nn
 
+from seq2seq.models.additive import additive_scores
 from seq2seq.settings.model import ScoreKind
 
 
@@ -53,7 +54,7 @@ class Attention(nn.Module):
     def _scores(self, queries: Tensor, keys: Tensor) -> Tensor:
         match self.score:
             case ScoreKind.ADDITIVE:
-                return torch.tanh(queries[:, :, None] + keys[:, None]) @ self.v.to(queries.dtype)  # over (B, T, S, H)
+                return additive_scores(queries, keys, self.v)
             case ScoreKind.SCALED:
                 return torch.bmm(queries, keys.transpose(1, 2)) / math.sqrt(keys.shape[-1])
             case _:
