@@ -21,7 +21,7 @@ from seq2seq.settings.prepare import PrepareSettings
 from seq2seq.settings.reading import differences, write_settings
 from seq2seq.tokenizer import Tokenizer
 
-STEPS = 2  # raised whenever the same input and settings would give another corpus than before
+STEPS = 3  # raised whenever the same input and settings would give another corpus than before
 _ELSEWHERE = ("corpus", "num_proc")                 # settings that change no byte
 _PATHS = ("train", "valid", "test", "raw_dir", "path")  # of the input: its fingerprint stands for it
 

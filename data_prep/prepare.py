@@ -18,7 +18,7 @@ from pathlib import Path
 
 import numpy as np
 
-from data_prep import manifest, overlap, packing, passes, report, tokenization
+from data_prep import lexicon, manifest, overlap, packing, passes, report, tokenization
 from data_prep.cleaning import Tally
 from data_prep.sources.base import Source
 from data_prep.sources.build import build_source, cut_sizes
@@ -29,6 +29,7 @@ from seq2seq.corpus import JOINT, SEPARATE, SPLITS
 from seq2seq.errors import CorpusError
 from seq2seq.folders import remove_leftovers, whole_folder, writing
 from seq2seq.settings.prepare import PrepareSettings
+from seq2seq.shortlist import SHORTLIST, shortlist_of
 from seq2seq.tokenizer import Tokenizer
 
 SHARDS = 64  # of a split: the same for any number of processes, else they would change the packed files
@@ -80,6 +81,8 @@ class Preparation:
         texts["train"], found, tallies["train"] = self.clean(held_out)
         tokenizers = self.tokenizers(texts["train"])
         packed = {split: self.pack(split, texts[split], tokenizers) for split in SPLITS if split in texts}
+        if self.settings.shortlist:
+            self.shortlist(texts["train"], tokenizers)
         shutil.rmtree(self.work)
         return manifest.describe(self.source.languages, packed, tokenizers, tallies, overlap.summary(found, held_out))
 
@@ -137,6 +140,19 @@ class Preparation:
             (self.folder / name).write_bytes(model.model)
             models.append(model)
         return models[0], models[-1]
+
+    def shortlist(self, train: Text, tokenizers: tuple[Tokenizer, Tokenizer]) -> None:
+        """Learns which target pieces a source piece may become, and writes them."""
+        start, (source, target) = time.monotonic(), tokenizers
+        sample = train.sample(lexicon.PAIRS, self.settings.seed)
+        xs, ys = (tokenizer.encode(list(sample.lines((side,)))) for side, tokenizer in enumerate(tokenizers))
+        table = lexicon.translations(xs, ys, len(source), len(target), self.settings.shortlist)
+        if source is target:
+            lexicon.to_itself(table)
+        content = shortlist_of(lexicon.frequent(ys, len(target), lexicon.FREQUENT), table).written()
+        (self.folder / SHORTLIST).write_bytes(content)
+        log.info("learnt %d likely translations of each piece in %.1f s", self.settings.shortlist,
+                 time.monotonic() - start)
 
     def pack(self, split: str, text: Text, tokenizers: tuple[Tokenizer, Tokenizer]) -> list[passes.Encoded]:
         """Writes the Arrow folder of a split."""

@@ -3,6 +3,7 @@
     weights.safetensors        every parameter once, fp32
     settings.yaml              checked against the dataclasses when read
     tokenizer.model            or tokenizer.source.model and tokenizer.target.model
+    shortlist.safetensors      likely translations of every source piece, where the corpus has them
     bundle.json                format version, languages, sizes, scores, sha256 of each file
     README.md                  the model card
 
@@ -40,6 +41,7 @@ from seq2seq.models.build import Network, build_model
 from seq2seq.settings.model import LABELS, Shape
 from seq2seq.settings.reading import read_settings, write_settings
 from seq2seq.settings.training import TrainSettings
+from seq2seq.shortlist import SHORTLIST, SHORTLIST_LIMIT, Shortlist
 from seq2seq.tokenizer import Tokenizer
 
 FORMAT_VERSION = 1
@@ -56,12 +58,17 @@ class Bundle:
     target_tokenizer: Tokenizer
     languages: tuple[str, str]  # source, target
     settings: TrainSettings
+    shortlist: Shortlist | None  # likely translations of the pieces; None where the corpus had none
     info: dict[str, Any]        # bundle.json
     folder: Path
 
+    def has_shortlist_of(self, other: Bundle) -> bool:
+        """Whether both have the same one, or none."""
+        return self.info["sha256"].get(SHORTLIST) == other.info["sha256"].get(SHORTLIST)
+
 
 def save_bundle(folder: Path, model: Network, tokenizers: tuple[Tokenizer, Tokenizer],
-                settings: TrainSettings, info: dict[str, Any]) -> None:
+                settings: TrainSettings, info: dict[str, Any], shortlist: bytes | None = None) -> None:
     """Writes the bundle whole. `info` has at least `languages` and what the model card shows."""
     from safetensors.torch import save
 
@@ -72,6 +79,8 @@ def save_bundle(folder: Path, model: Network, tokenizers: tuple[Tokenizer, Token
     files = {WEIGHTS: save(weights), SETTINGS: written.encode()}
     files |= {JOINT: source.model} if source.model == target.model else dict(
         zip(SEPARATE, (source.model, target.model), strict=True))
+    if shortlist is not None:
+        files[SHORTLIST] = shortlist
     info = {
         "format_version": FORMAT_VERSION, **info,
         "vocabulary": {"source": len(source), "target": len(target)},
@@ -94,7 +103,8 @@ def load_bundle(path: Path, device: str = "cpu") -> Bundle:
     model = _read_model(folder, info, settings, (source, target))
     languages: tuple[str, str] = tuple(info["languages"])  # type: ignore[assignment]
     return Bundle(model=model.to(device).eval(), source_tokenizer=source, target_tokenizer=target,
-                  languages=languages, settings=settings, info=info, folder=folder)
+                  languages=languages, settings=settings, info=info, folder=folder,
+                  shortlist=_read_shortlist(folder, info, (source, target)))
 
 
 def _find(path: Path) -> Path:
@@ -149,6 +159,16 @@ def _read_tokenizers(folder: Path, info: dict[str, Any]) -> tuple[Tokenizer, Tok
         return joint, joint
     source, target = map(read, SEPARATE)
     return source, target
+
+
+def _read_shortlist(folder: Path, info: dict[str, Any], tokenizers: tuple[Tokenizer, Tokenizer]) -> Shortlist | None:
+    if SHORTLIST not in info["sha256"]:
+        return None
+    content = read_checked(folder, SHORTLIST, info["sha256"], SHORTLIST_LIMIT)
+    try:
+        return Shortlist.read(content, *map(len, tokenizers))
+    except ValueError as error:
+        raise BundleError(f"{folder / SHORTLIST} is damaged ({error}). {CURE}") from None
 
 
 def _read_model(folder: Path, info: dict[str, Any], settings: TrainSettings,

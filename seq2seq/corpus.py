@@ -3,6 +3,7 @@
     manifest.json                    format version, languages, counts, checksums, cleaning report
     tokenizer.model                  one SentencePiece model for both sides, or
     tokenizer.source.model, tokenizer.target.model      one for each
+    shortlist.safetensors            likely translations of every source piece
     train/ valid/ test/              Arrow folders written by `datasets`
 
 Columns: `source`, `target` (text), `source_ids`, `target_ids` (piece ids without BOS and EOS).
@@ -19,6 +20,7 @@ import numpy as np
 
 from seq2seq.corpus_files import CorpusFiles
 from seq2seq.errors import CorpusError
+from seq2seq.shortlist import SHORTLIST
 from seq2seq.tokenizer import Tokenizer
 
 FORMAT_VERSION = 1
@@ -76,6 +78,13 @@ class PackedCorpus:
             return joint, joint
         source, target = map(self._tokenizer, SEPARATE)
         return source, target
+
+    def shortlist(self) -> bytes | None:
+        """The likely translations of the pieces (shortlist.py), None where none were learnt."""
+        if SHORTLIST not in self.manifest.get("files", ()):
+            return None
+        self._files.take(SHORTLIST)
+        return (self.folder / SHORTLIST).read_bytes()
 
     def _tokenizer(self, name: str) -> Tokenizer:
         self._files.take(name)

@@ -301,7 +301,7 @@ class Run:
             "corpus": {"name": self.corpus.folder.name, "folder": str(self.corpus.folder),
                        "hash": self.corpus.hash},
             "updates": state.updates, "epochs": state.epochs, "target_pieces": state.pieces,
-            "seconds": state.seconds, "validation": self.validation})
+            "seconds": state.seconds, "validation": self.validation}, self.corpus.shortlist())
 
     def introduce(self) -> None:
         """What is about to be trained, in three lines."""

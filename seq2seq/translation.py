@@ -22,7 +22,7 @@ from seq2seq.bundle import Bundle
 from seq2seq.errors import SettingError, UserError
 from seq2seq.loading import open_bundles
 from seq2seq.models.encoder_decoder import EncoderDecoder
-from seq2seq.models.int8 import Int8Search
+from seq2seq.models.for_search import ForSearch
 from seq2seq.parts import parts
 from seq2seq.search import Ensemble, Hypothesis, translate_ids
 from seq2seq.settings.model import LABELS, Shape
@@ -76,7 +76,10 @@ class Translator:
         if self.shape in LABELS:
             raise SettingError(f"run={self.bundles[0].folder} is of shape={self.shape.value}, which gives labels and "
                                "no text. Use seq2seq.Predictor.")
-        models = [_for_search(bundle, precision, self.device) for bundle in self.bundles]
+        models = [_for_search(bundle, precision, search.shortlist, self.device) for bundle in self.bundles]
+        if search.shortlist and not all(map(self.bundles[0].has_shortlist_of, self.bundles)):
+            raise SettingError(f"search.shortlist={search.shortlist}: these models have different shortlists. An "
+                               "ensemble needs models trained on one packed corpus, or search.shortlist=0.")
         self._model: Any = models[0] if len(models) == 1 else Ensemble(models)
 
     @classmethod
@@ -181,15 +184,24 @@ class Translator:
                 for text, one in zip(texts, hypotheses, strict=True)]
 
 
-def _for_search(bundle: Bundle, precision: Numbers, device: torch.device) -> Any:
-    model = bundle.model
-    if precision is Numbers.FP32:
+def _for_search(bundle: Bundle, precision: Numbers, best: int, device: torch.device) -> Any:
+    """The bundle's model, as it is or made faster."""
+    model, shortlist = bundle.model, bundle.shortlist
+    if precision is Numbers.FP32 and not best:
         return model
-    if device.type != "cpu":
+    if precision is Numbers.INT8 and device.type != "cpu":
         raise SettingError(f"precision={precision.value} is for search on a CPU, and this is {device.type}. Choose "
                            "precision=fp32 or device=cpu.")
+    if best and shortlist is None:
+        raise SettingError(f"search.shortlist={best}: {bundle.folder} has no shortlist, for its corpus had none. "
+                           "Prepare the corpus anew and train on it, or choose search.shortlist=0.")
+    if shortlist is not None and best > shortlist.translations.shape[1]:
+        raise SettingError(f"search.shortlist={best} is more than the {shortlist.translations.shape[1]} translations "
+                           f"of a piece that {bundle.folder} knows. Choose fewer, or prepare the corpus with "
+                           f"shortlist={best}.")
     assert isinstance(model, EncoderDecoder)
-    return Int8Search(model)
+    return ForSearch(model, int8=precision is Numbers.INT8, best=best,
+                     shortlist=shortlist.to(device) if best and shortlist is not None else None)
 
 
 def _one_line(text: str) -> str:

@@ -17,6 +17,10 @@ class FakeMemory(NamedTuple):
     lengths: Tensor  # (B,)
     seed: Tensor     # (B,)  a number made of the real source pieces: which table a sentence uses
 
+    @property
+    def columns(self) -> None:
+        return None
+
     def select(self, rows: Tensor) -> FakeMemory:
         return FakeMemory(*(part[rows] for part in self))
 

@@ -26,6 +26,7 @@ from seq2seq.errors import BundleError, UserError
 from seq2seq.models.build import build_model
 from seq2seq.settings.reading import read_settings
 from seq2seq.settings.training import TrainSettings
+from seq2seq.shortlist import Shortlist
 from seq2seq.tokenizer import Tokenizer
 
 
@@ -111,8 +112,13 @@ def saved(tmp_path_factory):
     folder = tmp_path_factory.mktemp("runs") / "run" / "best"
     save_bundle(folder, model, tokenizers, settings, {
         "languages": ["en", "de"], "updates": 7, "epochs": 1.5, "seconds": 60.0, "corpus": {"name": "tiny"},
-        "validation": {"bleu": 12.5, "perplexity": 3.0, "signature": "nrefs:1", "sentences": 4}})
+        "validation": {"bleu": 12.5, "perplexity": 3.0, "signature": "nrefs:1", "sentences": 4}},
+        a_shortlist(len(tokenizers[0])).written())
     return folder, model
+
+
+def a_shortlist(vocabulary):
+    return Shortlist(torch.tensor([5, 4]), torch.full((vocabulary, 3), 6))
 
 
 @pytest.fixture
@@ -132,6 +138,7 @@ def test_a_bundle_gives_the_model_back(saved):
     assert bundle.settings.model.embedding == 8
     assert bundle.source_tokenizer is bundle.target_tokenizer
     assert bundle.info["validation"]["bleu"] == 12.5
+    assert bundle.shortlist.frequent.tolist() == [5, 4]
     assert bundle.info["parameters"] == sum(parameter.numel() for parameter in model.parameters())
 
 
@@ -280,6 +287,11 @@ DAMAGES = {
     "other cell": (lambda f: with_settings(f, cell__kind="lstm"), "does not fit settings.yaml"),
     "no weights at all": (lambda f: resigned(f, "weights.safetensors", b""), "weights.safetensors is damaged"),
     "weights of noise": (lambda f: resigned(f, "weights.safetensors", bytes(range(256))), "is damaged"),
+    "no shortlist": (lambda f: (f / "shortlist.safetensors").unlink(), "shortlist.safetensors is missing"),
+    "altered shortlist": (lambda f: (f / "shortlist.safetensors").write_bytes(b"x"), "damaged or was altered"),
+    "linked shortlist": (lambda f: moved_behind_a_link(f, "shortlist.safetensors"), "shortlist.safetensors is a link"),
+    "shortlist of noise": (lambda f: resigned(f, "shortlist.safetensors", b"x" * 99), "is damaged .not a safetensors"),
+    "shortlist of others": (lambda f: resigned(f, "shortlist.safetensors", a_shortlist(5).written()), "other shapes"),
     "no tokenizer model": (lambda f: resigned(f, "tokenizer.model", b"nothing"), "not a SentencePiece model"),
 }
 
@@ -329,7 +341,8 @@ def test_names_that_leave_the_folder_are_never_opened(copy, monkeypatch):
     monkeypatch.setattr(os, "open", lambda path, *rest, real=os.open: (opened.append(Path(path)), real(path, *rest))[1])
     load_bundle(copy)
     assert {path.parent for path in opened} == {copy}
-    assert {path.name for path in opened} == {"bundle.json", "settings.yaml", "tokenizer.model", "weights.safetensors"}
+    assert {path.name for path in opened} == {"bundle.json", "settings.yaml", "tokenizer.model", "weights.safetensors",
+                                                "shortlist.safetensors"}
 
 
 def test_a_run_folder_may_be_a_link(copy, tmp_path):

@@ -6,7 +6,8 @@ import pytest
 import torch
 from networks import VOCABULARY, build, every_network, network, random_batch
 
-from seq2seq.models.int8 import Int8Cell, Int8Linear, Int8Search
+from seq2seq.models.for_search import ForSearch
+from seq2seq.models.int8 import Int8Cell, Int8Linear
 from seq2seq.models.records import State
 from seq2seq.search import translate_ids
 from seq2seq.settings.model import CellKind
@@ -63,7 +64,7 @@ def test_every_network_takes_its_steps_in_eight_bits(name, settings):
         memory = model.encode(batch.source, batch.source_lengths)
         state, previous = model.start(memory), batch.target_in[:, :1]
         exact, after, _ = model.step(previous, state, memory)
-        rounded, after_rounded, _ = Int8Search(model).step(previous, state, memory)
+        rounded, after_rounded, _ = ForSearch(model, int8=True).step(previous, state, memory)
     assert isinstance(after_rounded, State) and len(after_rounded.layers) == len(after.layers)
     assert rounded.shape == exact.shape == (5, 1, VOCABULARY)
     difference = (rounded.log_softmax(-1) - exact.log_softmax(-1)).abs().max()
@@ -71,7 +72,7 @@ def test_every_network_takes_its_steps_in_eight_bits(name, settings):
 
 
 def test_search_in_eight_bits_is_the_same_alone_and_in_a_batch():
-    search = Int8Search(build(network(cell="gru")))
+    search = ForSearch(build(network(cell="gru")), int8=True)
     settings = SearchSettings(kind=SearchKind.BEAM, beam_size=4, max_length=12)
     sentences = [[5, 6, 7], [8], [9, 10, 11, 12, 13, 14], [4, 4]]
     together = translate_ids(search, sentences, settings)
@@ -84,6 +85,6 @@ def test_search_in_eight_bits_is_the_same_alone_and_in_a_batch():
 def test_the_model_itself_stays_as_it_was():
     model, batch = build(network()), random_batch()
     before = model.logits(batch)
-    Int8Search(model)
+    ForSearch(model, int8=True)
     assert torch.equal(model.logits(batch), before)
     model.train()(batch).smoothed.backward()

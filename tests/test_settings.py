@@ -92,6 +92,7 @@ def test_every_shape_brings_what_it_needs_and_refuses_the_rest(shape):
     (["shape=n_to_n", "training.best_by=bleu"], "training.best_by=bleu cannot go with shape=n_to_n. Choose "
                                                 "training.best_by=accuracy or training.best_by=perplexity."),
     (["shape=one_to_n", "training.best_by=accuracy"], "training.best_by=accuracy cannot go with shape=one_to_n"),
+    (["search.shortlist=9"], "search.shortlist=9 is for translate.py and evaluate.py; validation looks at all pieces."),
     (["training.best_by=accuracy"], "training.best_by=accuracy cannot go with shape=n_to_m"),
     (["shape=n_to_1", "training.scheduled_sampling=0.1"], "training.scheduled_sampling=0.1 cannot go with shape="),
     (["model.words.hidden=3"], "model.words.hidden=3 is odd"),
@@ -112,6 +113,7 @@ def test_every_experiment_can_be_read(name):
     ("training.batch_pieces=many", "training.batch_pieces='many' is not a whole number."),
     ("training.clip_norm=0", "training.clip_norm=0.0 is out of range: give a number above 0."),
     ("training.clip_norm=inf", "training.clip_norm=inf is out of range: give a number above 0."),
+    ("training.consistency=-1", "training.consistency=-1.0 is out of range: give a number at least 0."),
     ("training.label_smoothing=1", "training.label_smoothing=1.0 is out of range: give a number at least 0 and "
      "below 1."),
     ("training.precision=fp16", "training.precision=fp16 is not one of: auto, fp32, bf16. Did you mean bf16?"),

@@ -12,7 +12,9 @@ import torch
 from tiny_bundle import make_bundle
 from tiny_corpus import WORDS, make_corpus
 
+from seq2seq.corpus import PackedCorpus
 from seq2seq.errors import BundleError, SettingError
+from seq2seq.shortlist import Shortlist
 from seq2seq.translation import Translator
 
 torch.set_num_threads(1)
@@ -100,6 +102,23 @@ def test_an_ensemble_of_strangers_is_refused(corpus: Path, bundle: Path) -> None
     stranger = make_bundle(corpus.parent / "stranger", corpus, languages=("en", "fr"))
     with pytest.raises(SettingError, match=r"one and .*stranger have different tokenizers, languages or shapes"):
         Translator.load([bundle, stranger], device="cpu")
+
+
+def test_shortlists_are_those_of_the_corpus(corpus: Path, bundle: Path) -> None:
+    pieces = len(PackedCorpus.open(corpus).tokenizers()[0])
+    short = Shortlist(torch.tensor([5]), torch.arange(4, 4 + 2 * pieces).view(pieces, 2) % pieces)
+    one, other = (make_bundle(corpus.parent / f"short-{seed}", corpus, seed=seed, shortlist=short) for seed in (0, 1))
+    assert Translator.load(one, device="cpu", shortlist=2).translate(LINES)[1] == ""
+    assert len(Translator.load([one, other], device="cpu", shortlist=1).translate(LINES)) == len(LINES)
+    other_pieces = short._replace(frequent=torch.tensor([6]))
+    stranger = make_bundle(corpus.parent / "short-stranger", corpus, shortlist=other_pieces)
+    for runs, best, message in [
+        (bundle, 3, r"search.shortlist=3: .*one has no shortlist, for its corpus had none\. Prepare the corpus anew"),
+        (one, 3, r"search.shortlist=3 is more than the 2 translations of a piece that .*short-0 knows\. Choose fewer"),
+        ([one, stranger], 2, r"search.shortlist=2: these models have different shortlists"),
+    ]:
+        with pytest.raises(SettingError, match=message):
+            Translator.load(runs, device="cpu", shortlist=best)
 
 
 @pytest.mark.parametrize(("settings", "message"), [

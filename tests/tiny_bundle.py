@@ -11,10 +11,11 @@ from seq2seq.corpus import PackedCorpus
 from seq2seq.models.build import build_model
 from seq2seq.settings.reading import read_settings
 from seq2seq.settings.training import TrainSettings
+from seq2seq.shortlist import Shortlist
 
 
 def make_bundle(folder: Path, corpus: Path, context: str = "attention", seed: int = 0,
-                languages: tuple[str, str] = ("en", "de")) -> Path:
+                languages: tuple[str, str] = ("en", "de"), shortlist: Shortlist | None = None) -> Path:
     """Writes a bundle for the packed corpus; returns its folder."""
     packed = PackedCorpus.open(corpus)
     settings = read_settings(TrainSettings, {
@@ -28,5 +29,5 @@ def make_bundle(folder: Path, corpus: Path, context: str = "attention", seed: in
             weight.mul_(3)  # clear preferences, so that rounding cannot change a translation
     save_bundle(folder, model, (source, target), settings, {
         "languages": list(languages), "corpus": {"name": corpus.name, "folder": str(corpus), "hash": packed.hash},
-    })
+    }, None if shortlist is None else shortlist.written())
     return folder

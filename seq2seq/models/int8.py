@@ -19,9 +19,8 @@ import torch
 from torch import Tensor, nn
 
 from seq2seq.models.cells import Cell, CellState, step_from_gates
-from seq2seq.models.encoder_decoder import EncoderDecoder
+from seq2seq.models.decoder import Decoder
 from seq2seq.models.readout import Readout
-from seq2seq.models.records import Memory, State
 
 _MIDDLE, _REACH = 64, 63  # q of x = 0, and of r above it
 
@@ -78,24 +77,11 @@ class Int8Readout(Readout):
         return self.product(torch.cat([part.expand(-1, steps, -1) for part in there], dim=-1))
 
 
-class Int8Search:
-    """An EncoderDecoder in evaluation mode as search sees it (search/contract.py), its decoder in eight bits."""
-
-    def __init__(self, model: EncoderDecoder) -> None:
-        self.model = model
-        self.decoder = copy.deepcopy(model.decoder)
-        self.decoder.cells = nn.ModuleList(Int8Cell(cell) for cell in model.decoder.cells if isinstance(cell, Cell))
-        self.decoder.readout = Int8Readout(model.decoder.readout)
-        if self.decoder.attention is not None and isinstance(query := self.decoder.attention.query, nn.Linear):
-            self.decoder.attention.query = Int8Linear(query.weight, query.bias)
-        self.output = Int8Linear(model.output_weight, model.output_bias)
-
-    def encode(self, source: Tensor, lengths: Tensor) -> Memory:
-        return self.model.encode(source, lengths)
-
-    def start(self, memory: Memory) -> State:
-        return self.model.start(memory)
-
-    def step(self, previous: Tensor, state: State, memory: Memory) -> tuple[Tensor, State, Tensor | None]:
-        features, state, weights = self.decoder.step(self.model.embed_previous(previous), state, memory)
-        return self.output(features), state, weights
+def decoder_in_int8(decoder: Decoder) -> Decoder:
+    """A copy that makes single steps in eight bits."""
+    rounded = copy.deepcopy(decoder)
+    rounded.cells = nn.ModuleList(Int8Cell(cell) for cell in decoder.cells if isinstance(cell, Cell))
+    rounded.readout = Int8Readout(decoder.readout)
+    if rounded.attention is not None and isinstance(query := rounded.attention.query, nn.Linear):
+        rounded.attention.query = Int8Linear(query.weight, query.bias)
+    return rounded

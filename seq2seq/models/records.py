@@ -7,9 +7,25 @@ from __future__ import annotations
 
 from typing import NamedTuple
 
+import torch
 from torch import Tensor
 
 from seq2seq.models.cells import CellState
+
+
+class Candidates(NamedTuple):
+    """The rows of the output matrix that a sentence's pieces are looked for among."""
+
+    pieces: Tensor  # (B, L)     the special ones first; PAD behind the last
+    weight: Tensor  # (B, L, E)
+    bias: Tensor    # (B, L)     -inf where there is no candidate
+
+    def logits(self, features: Tensor) -> Tensor:
+        """r (B, K, E) -> (B, K, L)."""
+        return torch.baddbmm(self.bias[:, None], features, self.weight.transpose(1, 2))
+
+    def select(self, rows: Tensor) -> Candidates:
+        return Candidates(*(part.index_select(0, rows) for part in self))
 
 
 class Memory(NamedTuple):
@@ -22,6 +38,12 @@ class Memory(NamedTuple):
     context: Tensor | None  # (B, H)     the fixed c; None with attention
     keys: Tensor | None     # (B, S, A)  what attention compares with, projected once; None without
     values: Tensor | None   # (B, S, H)  what attention sums up; None without
+    candidates: Candidates | None = None  # of search with a shortlist
+
+    @property
+    def columns(self) -> Tensor | None:
+        """(B, L) the pieces that the logits are of; None: all, in order."""
+        return None if self.candidates is None else self.candidates.pieces
 
     def select(self, rows: Tensor) -> Memory:
         """The sentences `rows` (B',), in that order."""
@@ -29,7 +51,9 @@ class Memory(NamedTuple):
         def pick(part: Tensor | None) -> Tensor | None:
             return None if part is None else part.index_select(0, rows)
 
-        return Memory(*map(pick, self))  # type: ignore[arg-type]
+        candidates = None if self.candidates is None else self.candidates.select(rows)
+        kept = Memory(*map(pick, self[:-1]))  # type: ignore[arg-type]
+        return kept._replace(candidates=candidates)
 
 
 class State(NamedTuple):

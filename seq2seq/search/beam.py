@@ -19,7 +19,7 @@ from collections.abc import Sequence
 import torch
 from torch import Tensor
 
-from seq2seq.search.contract import D, Hypothesis, M, Searchable
+from seq2seq.search.contract import D, Hypothesis, M, Searchable, pieces_of
 from seq2seq.search.finish import Finished
 from seq2seq.search.greedy import worth_leaving
 from seq2seq.search.penalties import Coverage, Rules, length_penalty, restrict
@@ -67,6 +67,7 @@ def beam(model: Searchable[M, D], source: Tensor, lengths: Tensor, limits: Seque
         logits, state, attention = model.step(live.pieces, state, memory)
         at_limit = last[live.rows] <= step
         extended = _extend(logits, live.total, step, at_limit, rules, beam_size)
+        extended.pieces = pieces_of(memory.columns, extended.pieces)
         parents = live.nodes.flatten()[extended.parents]
         nodes = trace.add(extended.pieces, parents, extended.parents, attention)
         coverage.add(attention)
@@ -104,7 +105,10 @@ def _begin(sentences: int, device: torch.device) -> _Live:
 
 def _extend(logits: Tensor, total: Tensor, step: int, at_limit: Tensor, rules: Rules,
             beam_size: int) -> _Candidates:
-    """The best extensions of the hypotheses with `logits` (B, K, V) and log-probabilities `total` (B, K)."""
+    """The best extensions of the hypotheses with `logits` (B, K, V) and log-probabilities `total` (B, K).
+
+    Its pieces are places among the logits.
+    """
     logits = logits.float()
     norm = logits.logsumexp(-1)                                     # (B, K)
     restrict(logits, step, at_limit, rules)

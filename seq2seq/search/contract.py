@@ -16,6 +16,11 @@ class Memory(Protocol):
     @property
     def lengths(self) -> Tensor: ...  # (B,) source pieces, EOS counted
 
+    @property
+    def columns(self) -> Tensor | None:
+        """(B, L) the pieces that the logits are of, the special ones in their own places; None: all V, in order."""
+        ...
+
     def select(self: M, rows: Tensor) -> M:
         """Keeps the sentences `rows` (B',)."""
         ...
@@ -45,11 +50,16 @@ class Searchable(Protocol[M, D]):
         ...
 
     def step(self, previous: Tensor, state: D, memory: M) -> tuple[Tensor, D, Tensor | None]:
-        """From the last pieces (B, K): logits (B, K, V), s_t and the attention (B, K, S) or None.
+        """From the last pieces (B, K): logits (B, K, V or L), s_t and the attention (B, K, S) or None.
 
         The logits are the caller's to overwrite.
         """
         ...
+
+
+def pieces_of(columns: Tensor | None, places: Tensor) -> Tensor:
+    """The pieces that the places (B, C) of logits are of."""
+    return places if columns is None else columns.gather(1, places)
 
 
 class Hypothesis(NamedTuple):

@@ -19,6 +19,10 @@ class EnsembleMemory(NamedTuple):
     def lengths(self) -> Tensor:
         return self.parts[0].lengths
 
+    @property
+    def columns(self) -> Tensor | None:
+        return self.parts[0].columns
+
     def select(self, rows: Tensor) -> EnsembleMemory:
         return EnsembleMemory(tuple(part.select(rows) for part in self.parts))
 
@@ -33,7 +37,7 @@ class EnsembleState(NamedTuple):
 
 
 class Ensemble:
-    """A Searchable made of Searchables with the same vocabularies."""
+    """A Searchable made of Searchables with the same vocabularies, and the same shortlist or none."""
 
     def __init__(self, models: Sequence[Any]) -> None:
         self.models = tuple(models)

@@ -13,14 +13,14 @@ from collections.abc import Callable, Sequence
 import torch
 from torch import Tensor
 
-from seq2seq.search.contract import D, Hypothesis, M, Searchable
+from seq2seq.search.contract import D, Hypothesis, M, Searchable, pieces_of
 from seq2seq.search.finish import Finished
 from seq2seq.search.penalties import Coverage, Rules, length_penalty, restrict
 from seq2seq.search.top import top
 from seq2seq.search.trace import ROOT, Trace
 from seq2seq.tokenizer import BOS, EOS
 
-# (logits (B, K, V) with -inf where a piece may not come, sentence numbers (B,), step) -> pieces (B, K)
+# (logits (B, K, V) with -inf where a piece may not come, sentence numbers (B,), step) -> places (B, K) among them
 Choose = Callable[[Tensor, Tensor, int], Tensor]
 
 
@@ -64,6 +64,7 @@ def choose_pieces(model: Searchable[M, D], source: Tensor, lengths: Tensor, limi
         gain = logits.gather(-1, pieces[..., None])[..., 0] - norm
         live.total = live.total + gain.masked_fill(live.ended, 0)
         places = torch.arange(pieces.numel(), device=source.device).view(pieces.shape)
+        pieces = pieces_of(memory.columns, pieces)
         live.pieces, live.nodes = pieces, trace.add(pieces, live.nodes, places, attention)
         coverage.add(attention)
         score = live.total / length_penalty(step + 1, rules.length_penalty)

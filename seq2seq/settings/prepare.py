@@ -254,9 +254,11 @@ class PrepareSettings:
     cleaning: CleaningSettings = dataclasses.field(default_factory=CleaningSettings)
     overlap: OverlapSettings = dataclasses.field(default_factory=OverlapSettings)
     tokenizer: TokenizerSettings = dataclasses.field(default_factory=TokenizerSettings)
+    shortlist: int = 64           # translations of each source piece, for search.shortlist of translate.py; 0: none
 
     def __post_init__(self) -> None:
-        check(self, "seed", at_least=0)
+        for field in ("seed", "shortlist"):
+            check(self, field, at_least=0)
         check(self, "num_proc", at_least=1)
         if not self.corpus:
             raise SettingError("corpus is empty. Give the folder to write, for example: corpus=data/mine")

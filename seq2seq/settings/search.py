@@ -30,6 +30,7 @@ class SearchSettings:
     temperature: float = 1.0       # kind=sample: logits are divided by it
     top_k: int = 0                 # kind=sample: keep the k most probable pieces (0: all)
     top_p: float = 1.0             # kind=sample: keep the smallest set that holds this probability
+    shortlist: int = 0             # target pieces tried for each source piece; 0: all pieces at every place
     batch_pieces: int = 3000       # source pieces (padding counted) searched at once
     seed: int = 1                  # kind=sample
 
@@ -37,7 +38,7 @@ class SearchSettings:
         for field in ("beam_size", "n_best", "max_length", "batch_pieces"):
             check(self, field, at_least=1)
         for field in ("min_length", "top_k", "coverage_penalty", "length_penalty", "max_length_factor",
-                      "max_length_extra", "seed"):
+                      "max_length_extra", "seed", "shortlist"):
             check(self, field, at_least=0)
         check(self, "temperature", above=0)
         check(self, "top_p", above=0, at_most=1)

@@ -148,6 +148,9 @@ class TrainSettings(NetworkSettings):
         super().__post_init__()
         check(self, "seed", at_least=0)
         self._check_measure()
+        if self.search.shortlist:
+            raise SettingError(f"search.shortlist={self.search.shortlist} is for translate.py and evaluate.py; "
+                               "validation looks at all pieces. Choose search.shortlist=0.")
         if self.shape in LABELS and self.training.scheduled_sampling > 0:
             raise SettingError(f"training.scheduled_sampling={self.training.scheduled_sampling:g} cannot go with "
                                f"shape={self.shape.value}, which feeds nothing back. Choose 0.")
