@@ -79,30 +79,32 @@ class Count:
 def count(settings: NetworkSettings, vocabulary: int, lengths: Lengths) -> Count:
     """By the equations in seq2seq/models, for shape=n_to_m."""
     model, gates = settings.model, GATES[settings.cell.kind]
-    E, H, S = model.embedding, model.hidden, lengths.source
+    E, H = model.embedding, model.hidden
     half, directions = (H // 2, 2) if model.bidirectional else (H, 1)
-    encoder, decoder = 0.0, 0.0
-    for layer in range(model.encoder_layers):
-        encoder += S * directions * gates * half * ((E if layer == 0 else H) + half)
-    attends = settings.context.kind is ContextKind.ATTENTION
+    attends, every_step = settings.context.kind is ContextKind.ATTENTION, settings.feed.context.value == "every_step"
     feed, score, heads = settings.attention.feed.value, settings.attention.score, settings.attention.heads
-    fed = H if (attends and feed == "input") or (not attends and settings.feed.context.value == "every_step") else 0
+    deep = model.readout is ReadoutKind.BAHDANAU
+    outputs = E * (2 if deep else 1)
+    # Entries of the matrices that are met once for each source piece, sentence and target piece.
+    inputs_of_layers = [E] + [H] * (model.encoder_layers - 1)
+    of_source = sum(directions * gates * half * (inputs + half) for inputs in inputs_of_layers)
+    of_sentence, of_target = 0, (H + H * attends + E * deep) * outputs
     for layer in range(model.decoder_layers):
-        inputs = E * settings.feed.output + fed if layer == 0 else H * (2 if attends and feed == "upper_layers" else 1)
-        decoder += gates * H * (inputs + H)
-    outputs = E * (2 if model.readout is ReadoutKind.BAHDANAU else 1)
-    context = H * (settings.feed.context.value == "every_step")
-    decoder += (H + context + (E if model.readout is ReadoutKind.BAHDANAU else 0)) * outputs
+        inputs = E * settings.feed.output if layer == 0 else H * (2 if attends and feed == "upper_layers" else 1)
+        of_target += gates * H * (inputs + H + H * (layer == 0 and attends and feed == "input"))
     if attends:
-        encoder += model.decoder_layers * H * H                                        # bridges
-        encoder += S * H * H * ((score is not ScoreKind.DOT) + (heads > 1))            # keys, values
-        decoder += H * H * (score in (ScoreKind.ADDITIVE, ScoreKind.SCALED))           # the query
-        decoder += 2 * S * H                                                           # scores and their sum
-    tables = {"none": 3, "target": 2, "all": 1}[model.tie.value]
-    of_decoder = decoder - 2 * S * H * attends + vocabulary * E
-    parameters = int(tables * vocabulary * E + (encoder - model.decoder_layers * H * H * attends) / S
-                     + model.decoder_layers * H * H * attends + of_decoder - vocabulary * E)
-    return Count(encoder, decoder, vocabulary * E, parameters, int(of_decoder))
+        of_sentence += model.decoder_layers * H * H                                    # bridges
+        of_source += H * H * ((score is not ScoreKind.DOT) + (heads > 1))              # keys, values
+        of_target += H * H * (score in (ScoreKind.ADDITIVE, ScoreKind.SCALED))         # the query
+    elif every_step:
+        of_sentence += H * (gates * H + outputs)                                       # c, to recurrence and readout
+    if settings.context.kind in (ContextKind.PROJECTED, ContextKind.POOLED):
+        of_sentence += H * H
+    scores_and_sum = 2 * lengths.source * H * attends
+    tables = {"none": 3, "target": 2, "all": 1}[model.tie.value] * vocabulary * E
+    return Count(encoder=lengths.source * of_source + of_sentence, step=of_target + scores_and_sum,
+                 output=vocabulary * E, parameters=tables + of_source + of_sentence + of_target,
+                 of_decoder=of_target + vocabulary * E)
 
 
 @dataclasses.dataclass(frozen=True)

@@ -7,7 +7,7 @@ Prints, for greedy search and beam 5, each precision and each number of source p
 (search.batch_pieces): target pieces (EOS counted) and sentences a second, tokenizers counted, loading not; the share of
 the floor (floor.py, products in fp32); BLEU.
 Ways go in turns, the fastest of `times` counts. Then the latency of one sentence after the other, and the seconds from
-the start of translate.py to its first line.
+the start of translate.py to its first line. What is none of its own options is one of the search: shortlist=20.
 """
 
 from __future__ import annotations
@@ -30,9 +30,11 @@ SINGLE = 300  # sentences translated one by one
 def main() -> None:
     options = {"run": "", "corpus": "", "threads": "2", "precision": "fp32,int8", "pieces": "1000,3000,10000",
                "times": "3"}
+    import yaml
+
     words = [word.partition("=") for word in sys.argv[1:]]
     options |= {name: value for name, _, value in words if name in options}
-    others = {name: value for name, _, value in words if name not in options}
+    others = {name: yaml.safe_load(value) for name, _, value in words if name not in options}
     if not options["run"]:
         sys.exit("run= is missing. Give the folder of a trained run: run=runs/NAME")
     import floor

@@ -46,3 +46,32 @@ def test_counted_grams_are_distributions_and_learn():
         assert perplexity(models, train) < perplexity(models, [("B", "anna"), ("A", "bob")])
         drawn = [sample(models["A"], [*sorted(vocabulary), END], random.Random(seed)) for seed in range(30)]
         assert sum(set(name) <= set("an") for name in drawn) > 15
+
+
+@pytest.mark.parametrize(("cell", "context", "score", "heads", "feed", "readout", "layers"), [
+    ("gru", "attention", "general", 1, "readout", "luong", 1),
+    ("lstm", "attention", "scaled", 2, "upper_layers", "bahdanau", 2),
+    ("rnn", "last", "additive", 1, "readout", "luong", 2),
+    ("gru", "pooled", "additive", 1, "readout", "bahdanau", 1),
+])
+def test_counted_operations_and_parameters_are_those_of_the_network(cell, context, score, heads, feed, readout, layers):
+    """What torch counts of a forward pass over sentences of one length, and the parameters but for biases."""
+    from floor import Lengths, count
+    from networks import VOCABULARY, build, network
+    from torch.utils.flop_counter import FlopCounterMode
+
+    from seq2seq.batches import make_batch
+
+    settings = network(cell=cell, context=context, score=score, heads=heads, attention_feed=feed, readout=readout,
+                       encoder_layers=layers, decoder_layers=layers)
+    model = build(settings)
+    sentences, lengths = 3, Lengths(source=7, target=5, sentences=3)
+    batch = make_batch([[5] * 6] * sentences, [[6] * 4] * sentences, range(sentences))
+    # An LSTM of the other library is one operation, of which torch counts nothing.
+    with torch.backends.mkldnn.flags(enabled=False), FlopCounterMode(display=False) as counter, torch.no_grad():
+        model(batch)
+    found = count(settings, VOCABULARY, lengths)
+    expected = 2 * sentences * (found.encoder + lengths.target * (found.step + found.output))
+    assert counter.get_total_flops() == pytest.approx(expected, rel=0.01)
+    matrices = sum(p.numel() for name, p in model.named_parameters() if p.dim() > 1)
+    assert found.parameters == matrices

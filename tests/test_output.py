@@ -51,6 +51,20 @@ def test_ignored_rows_count_nothing():
     assert all(parameter.grad.abs().sum() == 0 for parameter in parameters)
 
 
+def test_without_gradients_none_are_computed(monkeypatch):
+    parameters, target = tensors()
+    expected = output_loss(*parameters, target, 0.1, PAD)
+    asked = []
+    monkeypatch.setattr(output, "_forward", lambda *parts, wanted, real=output._forward: (
+        asked.append(wanted), real(*parts, wanted=wanted))[1])
+    for mode in (torch.no_grad, torch.inference_mode):
+        with mode():
+            loss = output_loss(*parameters, target, 0.1, PAD)
+        torch.testing.assert_close(loss.smoothed, expected.smoothed.detach())
+        torch.testing.assert_close(loss.nll, expected.nll.detach())
+    assert asked == [False, False]
+
+
 def test_nll_carries_no_gradient():
     parameters, target = tensors()
     assert not output_loss(*parameters, target, 0.1, PAD).nll.requires_grad

@@ -28,6 +28,9 @@ def output_loss(features: Tensor, weight: Tensor, bias: Tensor, target: Tensor, 
     dtype = features.dtype
     if torch.is_autocast_enabled(features.device.type):
         dtype = torch.get_autocast_dtype(features.device.type)
+    if not torch.is_grad_enabled():  # inside the Function it never is
+        with torch.autocast(features.device.type, enabled=False):
+            return Loss(*_forward(features, weight, bias, target, smoothing, ignore, dtype, wanted=False)[0])
     smoothed, nll = _OutputLoss.apply(features, weight, bias, target, smoothing, ignore, dtype)
     return Loss(smoothed, nll)
 
