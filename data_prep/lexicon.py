@@ -16,7 +16,7 @@ import numpy as np
 from seq2seq.shortlist import NONE
 
 ROUNDS = 5
-LINKS = 10_000_000  # of (x_j, y_i) at most: some 300 MB, 40,000 pairs of sentences of 15 pieces
+LINKS = 8_000_000   # of (x_j, y_i), about: some 500 MB, 35,000 pairs of sentences of 15 pieces
 PAIRS = 50_000      # of sentences, drawn at random
 FREQUENT = 100      # target pieces that any source piece may become
 
@@ -25,15 +25,17 @@ def translations(source: Sequence[Sequence[int]], target: Sequence[Sequence[int]
                  target_vocabulary: int, best: int) -> np.ndarray:
     """(source_vocabulary, best) int32: the most probable target pieces of every source piece, NONE behind them.
 
-    Learns from the first pairs, as many as LINKS allows.
+    Learns from all pairs, or from every n-th where they have more than LINKS.
     """
     sizes = np.asarray([(len(xs), len(ys)) for xs, ys in zip(source, target, strict=True)], dtype=np.int64)
     sizes = sizes.reshape(-1, 2)
-    pairs = int(np.searchsorted(np.cumsum(sizes[:, 0] * sizes[:, 1]), LINKS, side="right"))
-    xs, ys = (np.concatenate([np.zeros(0, dtype=np.int64), *map(np.asarray, side[:pairs])]).astype(np.int64)
+    every = max(1, -(-int((sizes[:, 0] * sizes[:, 1]).sum()) // LINKS))
+    xs, ys = (np.concatenate([np.zeros(0, dtype=np.int64), *map(np.asarray, side[::every])]).astype(np.int64)
               for side in (source, target))
-    of_link, x = _links(sizes[:pairs], xs)
+    of_link, x = _links(sizes[::every], xs)
     codes, kind = np.unique(x * target_vocabulary + ys[of_link], return_inverse=True)
+    kind = kind.astype(np.int32)
+    del x
     x_of_kind = codes // target_vocabulary
     p = np.ones(len(codes))
     for _ in range(ROUNDS):
@@ -62,7 +64,7 @@ def _links(sizes: np.ndarray, xs: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
     """For every link of y_i with an x_j of its pair: the place of y_i among all, and the piece x_j."""
     sentence = np.repeat(np.arange(len(sizes)), sizes[:, 1])                # of every y
     wide = sizes[sentence, 0]                                               # x beside every y
-    of_link = np.repeat(np.arange(len(sentence)), wide)
+    of_link = np.repeat(np.arange(len(sentence), dtype=np.int32), wide)
     place = np.arange(len(of_link)) - np.repeat(np.cumsum(wide) - wide, wide)
     starts = np.cumsum(sizes[:, 0]) - sizes[:, 0]
     return of_link, xs[starts[sentence[of_link]] + place]

@@ -51,10 +51,10 @@ def test_one_round_of_model_1_by_hand():
     assert table[4].tolist() == [6, 7] and table[5].tolist()[0] == 7
 
 
-def test_no_more_links_than_allowed_are_counted(monkeypatch):
+def test_of_too_many_pairs_every_nth_is_counted(monkeypatch):
     monkeypatch.setattr(lexicon, "LINKS", 3)
     table = lexicon.translations([[4], [5, 5], [4]], [[6], [7], [7]], 8, 8, best=2)
-    assert table[4].tolist() == [6, NONE] and table[5].tolist() == [7, NONE]
+    assert table[4].tolist() == [6, 7] and table[5].tolist() == [NONE, NONE]
 
 
 def test_most_frequent_pieces_and_pieces_without_translations():
