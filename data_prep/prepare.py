@@ -29,7 +29,7 @@ from seq2seq.corpus import JOINT, SEPARATE, SPLITS
 from seq2seq.errors import CorpusError
 from seq2seq.folders import remove_leftovers, whole_folder, writing
 from seq2seq.settings.prepare import PrepareSettings
-from seq2seq.shortlist import SHORTLIST, shortlist_of
+from seq2seq.shortlist import SHORTLIST, Shortlist
 from seq2seq.tokenizer import Tokenizer
 
 SHARDS = 64  # of a split: the same for any number of processes, else they would change the packed files
@@ -149,8 +149,8 @@ class Preparation:
         table = lexicon.translations(xs, ys, len(source), len(target), self.settings.shortlist)
         if source is target:
             lexicon.to_itself(table)
-        content = shortlist_of(lexicon.frequent(ys, len(target), lexicon.FREQUENT), table).written()
-        (self.folder / SHORTLIST).write_bytes(content)
+        learnt = Shortlist(lexicon.frequent(ys, len(target), lexicon.FREQUENT), table)
+        (self.folder / SHORTLIST).write_bytes(learnt.written())
         log.info("learnt %d likely translations of each piece in %.1f s", self.settings.shortlist,
                  time.monotonic() - start)
 

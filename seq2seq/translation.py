@@ -200,8 +200,7 @@ def _for_search(bundle: Bundle, precision: Numbers, best: int, device: torch.dev
                            f"of a piece that {bundle.folder} knows. Choose fewer, or prepare the corpus with "
                            f"shortlist={best}.")
     assert isinstance(model, EncoderDecoder)
-    return ForSearch(model, int8=precision is Numbers.INT8, best=best,
-                     shortlist=shortlist.to(device) if best and shortlist is not None else None)
+    return ForSearch(model, int8=precision is Numbers.INT8, shortlist=shortlist if best else None, best=best)
 
 
 def _one_line(text: str) -> str:

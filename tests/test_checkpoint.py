@@ -12,6 +12,7 @@ import subprocess
 import sys
 from pathlib import Path
 
+import numpy as np
 import pytest
 import torch
 import yaml
@@ -118,7 +119,7 @@ def saved(tmp_path_factory):
 
 
 def a_shortlist(vocabulary):
-    return Shortlist(torch.tensor([5, 4]), torch.full((vocabulary, 3), 6))
+    return Shortlist(np.asarray([5, 4]), np.full((vocabulary, 3), 6))
 
 
 @pytest.fixture

@@ -16,11 +16,13 @@ ALLOWED = {
     "seq2seq.folders": ("seq2seq.errors",),
     "seq2seq.scoring": (),
     "seq2seq.plots": (),
-    "seq2seq.models": ("seq2seq.models", "seq2seq.settings", "seq2seq.errors", "seq2seq.tokenizer", "seq2seq.batches"),
+    "seq2seq.shortlist": (),
+    "seq2seq.models": ("seq2seq.models", "seq2seq.settings", "seq2seq.errors", "seq2seq.tokenizer", "seq2seq.batches",
+                       "seq2seq.shortlist"),
     "seq2seq.search": ("seq2seq.search", "seq2seq.settings", "seq2seq.errors", "seq2seq.tokenizer", "seq2seq.batches"),
     "seq2seq": ("seq2seq",),
     "data_prep": ("data_prep", "seq2seq.settings", "seq2seq.errors", "seq2seq.tokenizer", "seq2seq.corpus",
-                  "seq2seq.corpus_files", "seq2seq.text", "seq2seq.folders", "seq2seq.command"),
+                  "seq2seq.corpus_files", "seq2seq.shortlist", "seq2seq.text", "seq2seq.folders", "seq2seq.command"),
     "data_prep.ranks": ("data_prep", "seq2seq.settings", "seq2seq.errors", "seq2seq.folders", "seq2seq.distributed"),
 }
 
@@ -50,4 +52,9 @@ def test_imports_point_one_way():
 
 def test_settings_come_without_torch():
     code = "import sys, seq2seq.settings.training, seq2seq.settings.search; sys.exit('torch' in sys.modules)"
+    assert subprocess.run([sys.executable, "-c", code], cwd=ROOT, check=False).returncode == 0
+
+
+def test_data_is_prepared_without_torch():
+    code = "import sys, data_prep.prepare; sys.exit('torch' in sys.modules)"
     assert subprocess.run([sys.executable, "-c", code], cwd=ROOT, check=False).returncode == 0

@@ -10,11 +10,11 @@ import pytest
 import torch
 from commands import ROOT, run_here
 from networks import VOCABULARY, build, network
-from safetensors.torch import save
+from safetensors.numpy import save
 
 from data_prep import lexicon
 from seq2seq.bundle import load_bundle
-from seq2seq.models.for_search import ForSearch
+from seq2seq.models.for_search import ForSearch, candidates
 from seq2seq.search import Ensemble, translate_ids
 from seq2seq.settings.search import SearchKind, SearchSettings
 from seq2seq.shortlist import NONE, Shortlist
@@ -24,15 +24,20 @@ SENTENCES = [[5, 6, 7], [8], [9, 10, 11, 12, 13, 14], [4, 4], []]
 
 
 def shortlist(best=4, seed=0):
-    draw = torch.Generator().manual_seed(seed)
-    table = torch.stack([torch.randperm(VOCABULARY - 4, generator=draw)[:best] + 4 for _ in range(VOCABULARY)])
+    draw = np.random.default_rng(seed)
+    table = np.stack([draw.permutation(VOCABULARY - 4)[:best] + 4 for _ in range(VOCABULARY)])
     table[8, 2:] = NONE
-    return Shortlist(torch.tensor([20, 4]), table)
+    return Shortlist(np.asarray([20, 4]), table)
+
+
+def candidates_of(short, source, best, vocabulary):
+    return candidates(torch.tensor(source), torch.from_numpy(short.frequent),
+                      torch.from_numpy(short.translations[:, :best]), vocabulary)
 
 
 def full():
     """All pieces are candidates of every sentence."""
-    return Shortlist(torch.arange(VOCABULARY), torch.full((VOCABULARY, 1), NONE))
+    return Shortlist(np.arange(VOCABULARY), np.full((VOCABULARY, 1), NONE))
 
 
 def test_word_translations_are_learnt_without_alignment():
@@ -66,10 +71,10 @@ def test_most_frequent_pieces_and_pieces_without_translations():
 
 
 def test_candidates_are_special_frequent_and_translated_pieces_each_once():
-    short = Shortlist(torch.tensor([9, 5]), torch.tensor([[NONE, NONE]] * 6 + [[9, 7], [8, NONE]]))
-    found = short.candidates(torch.tensor([[6, 6, EOS], [7, EOS, PAD]]), 1, 12)
+    short = Shortlist(np.asarray([9, 5]), np.asarray([[NONE, NONE]] * 6 + [[9, 7], [8, NONE]]))
+    found = candidates_of(short, [[6, 6, EOS], [7, EOS, PAD]], 1, 12)
     assert found[0].tolist() == [0, 1, 2, 3, 5, 9, PAD] and found[1].tolist() == [0, 1, 2, 3, 5, 8, 9]
-    assert short.candidates(torch.tensor([[6, EOS]]), 2, 12).tolist() == [[0, 1, 2, 3, 5, 7, 9]]
+    assert candidates_of(short, [[6, EOS]], 2, 12).tolist() == [[0, 1, 2, 3, 5, 7, 9]]
 
 
 @pytest.mark.parametrize("kind", SearchKind)
@@ -90,7 +95,7 @@ def test_only_candidates_come_and_each_sentence_is_as_if_alone(kind, int8):
     settings = SearchSettings(kind=kind, max_length=10)
     together = translate_ids(search, SENTENCES, settings, numbers=range(5))
     for row, (sentence, found) in enumerate(zip(SENTENCES, together, strict=True)):
-        allowed = set(short.candidates(torch.tensor([[*sentence, EOS]]), 3, VOCABULARY)[0].tolist())
+        allowed = set(candidates_of(short, [[*sentence, EOS]], 3, VOCABULARY)[0].tolist())
         assert set(found[0].pieces) <= allowed
         (alone,) = translate_ids(search, [sentence], settings, numbers=[row])
         assert alone[0].pieces == found[0].pieces
@@ -151,14 +156,14 @@ def test_from_text_files_to_translations(tmp_path, capfdbinary, monkeypatch):
 def test_what_is_written_is_read_and_what_is_damaged_is_refused():
     short = shortlist()
     read = Shortlist.read(short.written(), VOCABULARY, VOCABULARY)
-    assert all(torch.equal(one, other) for one, other in zip(read, short, strict=True))
-    table, frequent = short.translations.int(), short.frequent.int()
+    assert all(np.array_equal(one, other) for one, other in zip(read, short, strict=True))
+    table, frequent = short.translations.astype(np.int32), short.frequent.astype(np.int32)
     damaged = [b"", b"x" * 100, save({"translations": table}),
-               save({"frequent": frequent, "translations": table.float()}),
+               save({"frequent": frequent, "translations": table.astype(np.float32)}),
                save({"frequent": frequent[None], "translations": table}),
                save({"frequent": frequent, "translations": table[1:]}),
-               save({"frequent": frequent, "translations": table.fill_(VOCABULARY)}),
-               save({"frequent": frequent.fill_(-1), "translations": short.translations.int()})]
+               save({"frequent": frequent, "translations": np.full_like(table, VOCABULARY)}),
+               save({"frequent": np.full_like(frequent, -1), "translations": table})]
     for content in damaged:
         with pytest.raises(ValueError):
             Shortlist.read(content, VOCABULARY, VOCABULARY)

@@ -7,6 +7,7 @@ import subprocess
 import sys
 from pathlib import Path
 
+import numpy as np
 import pytest
 import torch
 from tiny_bundle import make_bundle
@@ -106,11 +107,11 @@ def test_an_ensemble_of_strangers_is_refused(corpus: Path, bundle: Path) -> None
 
 def test_shortlists_are_those_of_the_corpus(corpus: Path, bundle: Path) -> None:
     pieces = len(PackedCorpus.open(corpus).tokenizers()[0])
-    short = Shortlist(torch.tensor([5]), torch.arange(4, 4 + 2 * pieces).view(pieces, 2) % pieces)
+    short = Shortlist(np.asarray([5]), np.arange(4, 4 + 2 * pieces).reshape(pieces, 2) % pieces)
     one, other = (make_bundle(corpus.parent / f"short-{seed}", corpus, seed=seed, shortlist=short) for seed in (0, 1))
     assert Translator.load(one, device="cpu", shortlist=2).translate(LINES)[1] == ""
     assert len(Translator.load([one, other], device="cpu", shortlist=1).translate(LINES)) == len(LINES)
-    other_pieces = short._replace(frequent=torch.tensor([6]))
+    other_pieces = short._replace(frequent=np.asarray([6]))
     stranger = make_bundle(corpus.parent / "short-stranger", corpus, shortlist=other_pieces)
     for runs, best, message in [
         (bundle, 3, r"search.shortlist=3: .*one has no shortlist, for its corpus had none\. Prepare the corpus anew"),

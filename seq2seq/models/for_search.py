@@ -10,14 +10,15 @@ from __future__ import annotations
 
 import math
 
+import torch
 import torch.nn.functional as F
 from torch import Tensor
 
 from seq2seq.models.encoder_decoder import EncoderDecoder
 from seq2seq.models.int8 import Int8Linear, decoder_in_int8
 from seq2seq.models.records import Candidates, Memory, State
-from seq2seq.shortlist import Shortlist
-from seq2seq.tokenizer import PAD
+from seq2seq.shortlist import NONE, Shortlist
+from seq2seq.tokenizer import EOS, PAD
 
 
 class ForSearch:
@@ -26,7 +27,11 @@ class ForSearch:
     def __init__(self, model: EncoderDecoder, *, int8: bool = False, shortlist: Shortlist | None = None,
                  best: int = 0) -> None:
         """With a shortlist `best` translations of every source piece are among the candidates."""
-        self.model, self.shortlist, self.best = model, shortlist, best
+        self.shortlist: tuple[Tensor, Tensor] | None = None
+        self.model, device = model, model.output_weight.device
+        if shortlist is not None:
+            self.shortlist = (torch.from_numpy(shortlist.frequent).to(device, torch.int64),
+                              torch.from_numpy(shortlist.translations[:, :best]).to(device, torch.int64))
         self.decoder = decoder_in_int8(model.decoder) if int8 else model.decoder
         self.output = Int8Linear(model.output_weight, model.output_bias) if int8 and shortlist is None else None
 
@@ -47,7 +52,27 @@ class ForSearch:
 
     def _candidates(self, source: Tensor) -> Candidates:
         assert self.shortlist is not None
-        pieces = self.shortlist.candidates(source, self.best, len(self.model.output_weight))
+        pieces = candidates(source, *self.shortlist, len(self.model.output_weight))
         bias = self.model.output_bias[pieces]
         bias[:, PAD + 1 :].masked_fill_(pieces[:, PAD + 1 :] == PAD, -math.inf)  # behind a sentence's last candidate
         return Candidates(pieces, self.model.output_weight[pieces], bias)
+
+
+def candidates(source: Tensor, frequent: Tensor, translations: Tensor, vocabulary: int) -> Tensor:
+    """Source ids (B, S), PAD behind -> (B, L) target pieces in order, each once, the special ones first; PAD behind.
+
+    `frequent` (F,) are candidates of every sentence, `translations` (V, k) of those with the source piece.
+    """
+    found = translations[source]                                       # (B, S, k)
+    found = found.masked_fill((source == PAD)[:, :, None], NONE).flatten(1)
+    wanted = torch.zeros(len(source), vocabulary + 1, dtype=torch.bool, device=source.device)
+    wanted.scatter_(1, found.masked_fill(found == NONE, vocabulary), True)
+    wanted[:, frequent] = True
+    wanted[:, : EOS + 1] = True
+    wanted = wanted[:, :vocabulary]
+    counts = wanted.sum(dim=1)
+    row, piece = wanted.nonzero(as_tuple=True)
+    place = torch.arange(len(row), device=source.device) - (counts.cumsum(0) - counts)[row]
+    table = torch.full((len(source), int(counts.max())), PAD, device=source.device)
+    table[row, place] = piece
+    return table
