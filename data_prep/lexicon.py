@@ -30,12 +30,14 @@ def translations(source: Sequence[Sequence[int]], target: Sequence[Sequence[int]
     sizes = np.asarray([(len(xs), len(ys)) for xs, ys in zip(source, target, strict=True)], dtype=np.int64)
     sizes = sizes.reshape(-1, 2)
     every = max(1, -(-int((sizes[:, 0] * sizes[:, 1]).sum()) // LINKS))
-    xs, ys = (np.concatenate([np.zeros(0, dtype=np.int64), *map(np.asarray, side[::every])]).astype(np.int64)
+    of_code = np.int32 if source_vocabulary * target_vocabulary < 2**31 else np.int64  # small: there are many
+    xs, ys = (np.concatenate([np.zeros(0, dtype=of_code), *(np.asarray(line, dtype=of_code) for line in side[::every])])
               for side in (source, target))
-    of_link, x = _links(sizes[::every], xs)
-    codes, kind = np.unique(x * target_vocabulary + ys[of_link], return_inverse=True)
+    of_link, codes = _links(sizes[::every], xs)
+    codes *= target_vocabulary
+    codes += ys[of_link]
+    codes, kind = np.unique(codes, return_inverse=True)
     kind = kind.astype(np.int32)
-    del x
     x_of_kind = codes // target_vocabulary
     p = np.ones(len(codes))
     for _ in range(ROUNDS):
@@ -65,9 +67,10 @@ def _links(sizes: np.ndarray, xs: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
     sentence = np.repeat(np.arange(len(sizes)), sizes[:, 1])                # of every y
     wide = sizes[sentence, 0]                                               # x beside every y
     of_link = np.repeat(np.arange(len(sentence), dtype=np.int32), wide)
-    place = np.arange(len(of_link)) - np.repeat(np.cumsum(wide) - wide, wide)
-    starts = np.cumsum(sizes[:, 0]) - sizes[:, 0]
-    return of_link, xs[starts[sentence[of_link]] + place]
+    starts = (np.cumsum(sizes[:, 0]) - sizes[:, 0])[sentence]               # of the sentence in xs, of every y
+    place = np.arange(len(of_link), dtype=np.int32)
+    place += np.repeat((starts - (np.cumsum(wide) - wide)).astype(np.int32), wide)
+    return of_link, xs[place]
 
 
 def _best(x: np.ndarray, y: np.ndarray, p: np.ndarray, source_vocabulary: int, best: int) -> np.ndarray:

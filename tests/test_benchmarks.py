@@ -54,6 +54,7 @@ def test_counted_grams_are_distributions_and_learn():
     ("rnn", "last", "additive", 1, "readout", "luong", 2),
     ("gru", "pooled", "additive", 1, "readout", "bahdanau", 1),
 ])
+@pytest.mark.filterwarnings("ignore:TF32")
 def test_counted_operations_and_parameters_are_those_of_the_network(cell, context, score, heads, feed, readout, layers):
     """What torch counts of a forward pass over sentences of one length, and the parameters but for biases."""
     from floor import Lengths, count

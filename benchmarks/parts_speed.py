@@ -1,0 +1,88 @@
+"""Parts of the network that were made faster, each against its reference: the additive score, products in eight bits.
+
+    python benchmarks/parts_speed.py
+    python benchmarks/parts_speed.py --threads 2
+
+Both in turns; the shortest of each counts. Prints milliseconds and the ratio to the reference, the baseline.
+"""
+
+from __future__ import annotations
+
+import argparse
+import sys
+import time
+from collections.abc import Callable
+from pathlib import Path
+
+import torch
+import torch.nn.functional as F
+from torch import Tensor
+
+sys.path.insert(0, str(Path(__file__).resolve().parent.parent))
+
+from seq2seq.memory import keep_freed_memory
+from seq2seq.models.additive import additive_scores, reference_scores
+from seq2seq.models.int8 import Int8Linear
+
+SENTENCES, STEPS, SOURCE, HIDDEN = 80, 16, 16, 512
+PRODUCTS = ((256, 8000), (512, 1536), (512, 512))  # inputs, outputs: output matrix, recurrence, query
+ROWS = (5, 80, 400, 1000)                          # one sentence with a beam of 5, ...
+
+
+def fastest(reference: Callable[[], object], fast: Callable[[], object], times: int) -> tuple[float, float]:
+    """Milliseconds of the fastest call of each, called in turns."""
+    best = [float("inf")] * 2
+    for _ in range(times):
+        for place, call in enumerate((reference, fast)):
+            start = time.perf_counter()
+            call()
+            best[place] = min(best[place], 1000 * (time.perf_counter() - start))
+    return best[0], best[1]
+
+
+def additive(times: int) -> None:
+    queries = torch.randn(SENTENCES, STEPS, HIDDEN, requires_grad=True)
+    keys, v = torch.randn(SENTENCES, SOURCE, HIDDEN, requires_grad=True), torch.randn(HIDDEN, requires_grad=True)
+    weights = torch.randn(SENTENCES, STEPS, SOURCE)
+
+    def forward(scores: Callable[..., Tensor]) -> None:
+        with torch.no_grad():
+            scores(queries, keys, v)
+
+    def both(scores: Callable[..., Tensor]) -> None:
+        (scores(queries, keys, v) * weights).sum().backward()
+
+    for name, run in (("additive score", forward), ("additive score, forward and backward", both)):
+        show(name, *fastest(lambda run=run: run(reference_scores), lambda run=run: run(additive_scores), times))
+
+
+@torch.inference_mode()
+def eight_bits(times: int) -> None:
+    for inputs, outputs in PRODUCTS:
+        weight, bias = torch.randn(outputs, inputs), torch.randn(outputs)
+        product = Int8Linear(weight, bias)
+        for rows in ROWS:
+            x = torch.randn(rows, inputs)
+            show(f"{rows} x {inputs} x {outputs} in eight bits", *fastest(
+                lambda x=x, weight=weight, bias=bias: F.linear(x, weight, bias),
+                lambda x=x, product=product: product(x), times))
+
+
+def show(name: str, reference: float, fast: float) -> None:
+    print(f"| {name} | {reference:.2f} | {fast:.2f} | {reference / fast:.2f} |", flush=True)
+
+
+def main() -> None:
+    parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
+    parser.add_argument("--threads", type=int, default=1)
+    parser.add_argument("--times", type=int, default=10)
+    options = parser.parse_args()
+    torch.set_num_threads(options.threads)
+    keep_freed_memory()
+    print("| part | reference ms | ours ms | ratio |\n|---|---|---|---|")
+    additive(options.times)
+    eight_bits(options.times)
+
+
+if __name__ == "__main__":
+    main()
