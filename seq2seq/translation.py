@@ -83,8 +83,9 @@ class Translator:
         self._model: Any = models[0] if len(models) == 1 else Ensemble(models)
 
     @classmethod
-    def load(cls, run: str | Path | Sequence[str | Path], device: str = "auto", precision: str = "fp32",
-             max_source_pieces: int = MAX_SOURCE_PIECES, long: str = "cut", **search: Any) -> Translator:
+    def load(cls, run: str | Path | Sequence[str | Path], device: str = "auto",
+             max_source_pieces: int = MAX_SOURCE_PIECES, long: str = "cut", precision: str = "fp32",
+             **search: Any) -> Translator:
         """Opens a run folder or bundle, or a list of them as an ensemble.
 
         `device` is auto, cpu or cuda; `precision` is fp32 or int8 (on a CPU); `long` is cut or split: what becomes
@@ -94,12 +95,12 @@ class Translator:
         """
         settings = read_settings(SearchSettings, search, where="search")
         choice = read_settings(Choices, {"device": device, "long": long, "precision": precision})
-        return cls.open(run, settings, choice.device, choice.precision, max_source_pieces, choice.long)
+        return cls.open(run, settings, choice.device, max_source_pieces, choice.long, choice.precision)
 
     @classmethod
     def open(cls, run: str | Path | Sequence[str | Path], search: SearchSettings, device: Device = Device.AUTO,
-             precision: Numbers = Numbers.FP32, max_source_pieces: int = MAX_SOURCE_PIECES,
-             long: Long = Long.CUT) -> Translator:
+             max_source_pieces: int = MAX_SOURCE_PIECES, long: Long = Long.CUT,
+             precision: Numbers = Numbers.FP32) -> Translator:
         """`load` with settings that have been read already."""
         bundles, place = open_bundles(run, device)
         return cls(bundles, search, device=place, precision=precision, max_source_pieces=max_source_pieces, long=long)
