@@ -188,8 +188,6 @@ class Translator:
 def _for_search(bundle: Bundle, precision: Numbers, best: int, device: torch.device) -> Any:
     """The bundle's model, as it is or made faster."""
     model, shortlist = bundle.model, bundle.shortlist
-    if precision is Numbers.FP32 and not best:
-        return model
     if precision is Numbers.INT8 and device.type != "cpu":
         raise SettingError(f"precision={precision.value} is for search on a CPU, and this is {device.type}. Choose "
                            "precision=fp32 or device=cpu.")

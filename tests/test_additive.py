@@ -4,7 +4,7 @@ import pytest
 import torch
 
 from seq2seq.models import additive
-from seq2seq.models.additive import additive_scores, reference_scores
+from seq2seq.models.additive import additive_scores, powers_of, reference_scores, scores_from_powers
 
 
 def inputs(size=1.0, dtype=torch.float32):
@@ -41,3 +41,19 @@ def test_what_powers_cannot_hold_takes_the_tanh(monkeypatch):
 def test_gradients_are_those_of_finite_differences():
     parts = inputs(dtype=torch.double)
     assert torch.autograd.gradcheck(additive._AdditiveScores.apply, parts)
+
+
+@pytest.mark.parametrize("block", [1, 300, 10**6])  # a sentence at a time, the last block smaller, all at once
+def test_scores_from_powers_are_the_same(monkeypatch, block):
+    monkeypatch.setattr(additive, "_BLOCK", block)
+    queries, keys, v = (part.detach() for part in inputs())
+    expected = reference_scores(queries, keys, v)
+    torch.testing.assert_close(scores_from_powers(queries, powers_of(keys), v), expected, rtol=1e-4, atol=1e-5)
+
+
+def test_large_queries_meet_powers_and_large_keys_have_none():
+    _, keys, v = (part.detach() for part in inputs())
+    queries = torch.full((3, 4, 16), 41.0)
+    expected = reference_scores(queries, keys, v)
+    torch.testing.assert_close(scores_from_powers(queries, powers_of(keys), v), expected, rtol=1e-4, atol=1e-4)
+    assert powers_of(torch.full((1, 2, 4), -41.0)) is None

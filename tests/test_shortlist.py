@@ -14,7 +14,7 @@ from safetensors.numpy import save
 
 from data_prep import lexicon
 from seq2seq.bundle import load_bundle
-from seq2seq.models.for_search import ForSearch, candidates
+from seq2seq.models.for_search import ForSearch, common_candidates, own_candidates
 from seq2seq.search import Ensemble, translate_ids
 from seq2seq.settings.search import SearchKind, SearchSettings
 from seq2seq.shortlist import NONE, Shortlist
@@ -31,8 +31,9 @@ def shortlist(best=4, seed=0):
 
 
 def candidates_of(short, source, best, vocabulary):
-    return candidates(torch.tensor(source), torch.from_numpy(short.frequent),
-                      torch.from_numpy(short.translations[:, :best]), vocabulary)
+    common = common_candidates(torch.from_numpy(short.frequent))
+    own = own_candidates(torch.tensor(source), common, torch.from_numpy(short.translations[:, :best]), vocabulary)
+    return torch.cat([common.expand(len(own), -1), own], dim=1)
 
 
 def full():
@@ -73,8 +74,8 @@ def test_most_frequent_pieces_and_pieces_without_translations():
 def test_candidates_are_special_frequent_and_translated_pieces_each_once():
     short = Shortlist(np.asarray([9, 5]), np.asarray([[NONE, NONE]] * 6 + [[9, 7], [8, NONE]]))
     found = candidates_of(short, [[6, 6, EOS], [7, EOS, PAD]], 1, 12)
-    assert found[0].tolist() == [0, 1, 2, 3, 5, 9, PAD] and found[1].tolist() == [0, 1, 2, 3, 5, 8, 9]
-    assert candidates_of(short, [[6, EOS]], 2, 12).tolist() == [[0, 1, 2, 3, 5, 7, 9]]
+    assert found[0].tolist() == [0, 1, 2, 3, 5, 9, PAD] and found[1].tolist() == [0, 1, 2, 3, 5, 9, 8]
+    assert candidates_of(short, [[6, EOS]], 2, 12).tolist() == [[0, 1, 2, 3, 5, 9, 7]]
 
 
 @pytest.mark.parametrize("kind", SearchKind)
@@ -109,7 +110,8 @@ def test_probabilities_are_over_the_candidates():
     with torch.inference_mode():
         memory = search.encode(source, lengths)
         logits, _, _ = search.step(torch.full((2, 1), 2), search.start(memory), memory)
-        exact, _, _ = model.step(torch.full((2, 1), 2), model.start(memory), memory)
+        own = model.encode(source, lengths)
+        exact, _, _ = model.step(torch.full((2, 1), 2), model.start(own), own)
     for row in range(2):
         there = logits[row, 0] > -torch.inf
         pieces = memory.columns[row][there]

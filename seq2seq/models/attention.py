@@ -16,7 +16,7 @@ import math
 import torch
 from torch import Tensor, nn
 
-from seq2seq.models.additive import additive_scores
+from seq2seq.models.additive import additive_scores, scores_from_powers
 from seq2seq.settings.model import ScoreKind
 
 
@@ -45,27 +45,29 @@ class Attention(nn.Module):
 
         Returns c (B, T, H) and the weights a (B, T, S), averaged over the heads.
         """
-        if self.heads > 1:
-            return self._with_heads(queries, keys, values, mask)
-        scores = self._scores(self.query(queries), keys)
-        weights = torch.softmax(scores.float().masked_fill(~mask[:, None], -math.inf), dim=-1)
-        return torch.bmm(weights.to(values.dtype), values), weights
-
-    def _scores(self, queries: Tensor, keys: Tensor) -> Tensor:
-        match self.score:
-            case ScoreKind.ADDITIVE:
-                return additive_scores(queries, keys, self.v)
-            case ScoreKind.SCALED:
-                return torch.bmm(queries, keys.transpose(1, 2)) / math.sqrt(keys.shape[-1])
-            case _:
-                return torch.bmm(queries.to(keys.dtype), keys.transpose(1, 2))
-
-    def _with_heads(self, queries: Tensor, keys: Tensor, values: Tensor, mask: Tensor) -> tuple[Tensor, Tensor]:
-        def split(x: Tensor) -> Tensor:
-            return x.unflatten(-1, (self.heads, -1)).transpose(1, 2)  # (B, heads, T or S, d)
-
-        q, k, v = split(self.query(queries)), split(keys), split(values)
-        scores = q @ k.transpose(-1, -2) / math.sqrt(q.shape[-1])
-        weights = torch.softmax(scores.float().masked_fill(~mask[:, None, None], -math.inf), dim=-1)
-        context = (weights.to(v.dtype) @ v).transpose(1, 2).flatten(-2)
+        weights = self.weights(self.query(queries), keys, mask)
+        if self.heads == 1:
+            return torch.bmm(weights[:, 0].to(values.dtype), values), weights[:, 0]
+        context = (weights.to(values.dtype) @ self.split(values)).transpose(1, 2).flatten(-2)
         return context, weights.mean(dim=1)
+
+    def weights(self, queries: Tensor, keys: Tensor, mask: Tensor, powers: Tensor | None = None) -> Tensor:
+        """Projected queries (B, T, H) -> a of every head (B, heads, T, S). `powers`: of the keys (additive.py)."""
+        scores = self._scores(queries, keys, powers)
+        return torch.softmax(scores.float().masked_fill(~mask[:, None, None], -math.inf), dim=-1)
+
+    def split(self, x: Tensor) -> Tensor:
+        """(B, T or S, H) -> the parts of the heads (B, heads, T or S, d)."""
+        return x.unflatten(-1, (self.heads, -1)).transpose(1, 2)
+
+    def _scores(self, queries: Tensor, keys: Tensor, powers: Tensor | None) -> Tensor:
+        match self.score:
+            case ScoreKind.ADDITIVE if powers is not None:
+                return scores_from_powers(queries, powers, self.v)[:, None]
+            case ScoreKind.ADDITIVE:
+                return additive_scores(queries, keys, self.v)[:, None]
+            case ScoreKind.SCALED:
+                q, k = self.split(queries), self.split(keys)
+                return q @ k.transpose(-1, -2) / math.sqrt(q.shape[-1])
+            case _:
+                return torch.bmm(queries.to(keys.dtype), keys.transpose(1, 2))[:, None]

@@ -68,7 +68,7 @@ class Decoder(nn.Module):
     def start(self, memory: Memory) -> State:
         """s_0 of one hypothesis per sentence: (B, 1, H) in every layer."""
         layers = tuple(
-            tuple(part[:, None] for part in self._cell(layer).state_from(self._initial(layer, memory)))
+            tuple(part[:, None] for part in self.cell(layer).state_from(self._initial(layer, memory)))
             for layer in range(len(self.cells))
         )
         fed = torch.zeros_like(memory.final)[:, None] if self.stepwise else None
@@ -82,11 +82,11 @@ class Decoder(nn.Module):
         # Without y the input is c alone, or the 0 that stands for none.
         x = memory.final.new_zeros(len(memory.final), steps, 0 if self.context_in_input else 1) if y is None else y
         state = [self._initial(layer, memory) for layer in range(len(self.cells))]
-        s = self._cell(0).sequence(x, self._cell(0).state_from(state[0]), constant)
+        s = self.cell(0).sequence(x, self.cell(0).state_from(state[0]), constant)
         c = self._attend(s, memory)[0] if self.upper else None
         for layer in range(1, len(self.cells)):
             below = self.dropout(self.norms[layer - 1](s))
-            cell = self._cell(layer)
+            cell = self.cell(layer)
             s = cell.sequence(below if c is None else torch.cat([below, c], dim=-1), cell.state_from(state[layer]))
             if self.residual:
                 s = s + below
@@ -109,7 +109,7 @@ class Decoder(nn.Module):
         shape = state.layers[0][0].shape[:2]  # B, K
         c, weights = self._context_before(state, memory)
         x = self._inputs(y, c if self.context_in_input else None, shape, memory.final)
-        bottom = _step(self._cell(0), x, state.layers[0])
+        bottom = _step(self.cell(0), x, state.layers[0])
         return self._above(bottom, c, weights, state, memory)
 
     def _context_before(self, state: State, memory: Memory) -> tuple[Tensor | None, Tensor | None]:
@@ -132,7 +132,7 @@ class Decoder(nn.Module):
         for layer in range(1, len(self.cells)):
             below = self.dropout(self.norms[layer - 1](s))
             x = torch.cat([below, c], dim=-1) if self.upper and c is not None else below
-            layers.append(_step(self._cell(layer), x, state.layers[layer]))
+            layers.append(_step(self.cell(layer), x, state.layers[layer]))
             s = layers[-1][0] + below if self.residual else layers[-1][0]
         s = self.norms[-1](s)
         if self.attention is not None and weights is None:  # feed=readout, or query=current
@@ -141,7 +141,7 @@ class Decoder(nn.Module):
 
     def _one_by_one(self, y: Tensor | None, memory: Memory, steps: int) -> Tensor:
         """Teacher forcing where c_{t-1} or s_{t-1} is needed first. U y_{t-1} + b is one product for all t."""
-        state, cell = self.start(memory), self._cell(0)
+        state, cell = self.start(memory), self.cell(0)
         split = 0 if y is None else y.shape[-1]
         of_output, of_context = cell.U[:, :split], cell.U[:, split:]  # cut once: their gradients add up once
         # Unbound, not indexed step by step: the gradient of an index is a whole tensor of zeros each time.
@@ -160,7 +160,7 @@ class Decoder(nn.Module):
             contexts.append(c)
         return self.readout(torch.cat(states, dim=1), torch.cat(contexts, dim=1), y)
 
-    def _cell(self, layer: int) -> Cell:
+    def cell(self, layer: int) -> Cell:
         cell = self.cells[layer]
         assert isinstance(cell, Cell)
         return cell

@@ -1,9 +1,10 @@
-"""An EncoderDecoder as search sees it (search/contract.py), made faster: eight bits, and few logits.
+"""An EncoderDecoder as search sees it (search/contract.py), made faster.
 
+    one_layer_step.py    fewer products in a step, where the decoder is of that kind
     precision=int8       the decoder's products in integers (int8.py)
     search.shortlist=k   logits of a sentence's candidates alone (seq2seq/shortlist.py)
 
-Without either the EncoderDecoder itself is what search takes: the reference.
+The EncoderDecoder itself can be searched too: it is the reference, and what validation takes.
 """
 
 from __future__ import annotations
@@ -11,11 +12,12 @@ from __future__ import annotations
 import math
 
 import torch
-import torch.nn.functional as F
 from torch import Tensor
 
 from seq2seq.models.encoder_decoder import EncoderDecoder
 from seq2seq.models.int8 import Int8Linear, decoder_in_int8
+from seq2seq.models.one_layer_step import OneLayerStep
+from seq2seq.models.products import linear
 from seq2seq.models.records import Candidates, Memory, State
 from seq2seq.shortlist import NONE, Shortlist
 from seq2seq.tokenizer import EOS, PAD
@@ -27,48 +29,64 @@ class ForSearch:
     def __init__(self, model: EncoderDecoder, *, int8: bool = False, shortlist: Shortlist | None = None,
                  best: int = 0) -> None:
         """With a shortlist `best` translations of every source piece are among the candidates."""
-        self.shortlist: tuple[Tensor, Tensor] | None = None
+        self.shortlist: Tensor | None = None
         self.model, device = model, model.output_weight.device
         if shortlist is not None:
-            self.shortlist = (torch.from_numpy(shortlist.frequent).to(device, torch.int64),
-                              torch.from_numpy(shortlist.translations[:, :best]).to(device, torch.int64))
-        self.decoder = decoder_in_int8(model.decoder) if int8 else model.decoder
+            self.shortlist = torch.from_numpy(shortlist.translations[:, :best]).to(device, torch.int64)
+            common = common_candidates(torch.from_numpy(shortlist.frequent).to(device, torch.int64))
+            self.common = (common, model.output_weight.detach()[common], model.output_bias.detach()[common])
+        self.steps = OneLayerStep(model, int8=int8) if OneLayerStep.fits(model.decoder) else None
+        self.decoder = decoder_in_int8(model.decoder) if int8 and self.steps is None else model.decoder
         self.output = Int8Linear(model.output_weight, model.output_bias) if int8 and shortlist is None else None
 
     def encode(self, source: Tensor, lengths: Tensor) -> Memory:
         memory = self.model.encode(source, lengths)
-        return memory if self.shortlist is None else memory._replace(candidates=self._candidates(source))
+        if self.steps is not None:
+            memory = self.steps.prepared(memory)
+        if self.shortlist is not None:
+            memory = memory._replace(candidates=self._candidates(source, self.shortlist))
+        return memory
 
     def start(self, memory: Memory) -> State:
-        return self.model.start(memory)
+        return self.model.start(memory) if self.steps is None else self.steps.start(memory)
 
     def step(self, previous: Tensor, state: State, memory: Memory) -> tuple[Tensor, State, Tensor | None]:
-        features, state, weights = self.decoder.step(self.model.embed_previous(previous), state, memory)
+        weights: Tensor | None
+        if self.steps is not None:
+            features, state, weights = self.steps.step(previous, state, memory)
+        else:
+            features, state, weights = self.decoder.step(self.model.embed_previous(previous), state, memory)
         if memory.candidates is not None:
             return memory.candidates.logits(features), state, weights
         if self.output is not None:
             return self.output(features), state, weights
-        return F.linear(features, self.model.output_weight, self.model.output_bias), state, weights
+        return linear(features, self.model.output_weight, self.model.output_bias), state, weights
 
-    def _candidates(self, source: Tensor) -> Candidates:
-        assert self.shortlist is not None
-        pieces = candidates(source, *self.shortlist, len(self.model.output_weight))
-        bias = self.model.output_bias[pieces]
-        bias[:, PAD + 1 :].masked_fill_(pieces[:, PAD + 1 :] == PAD, -math.inf)  # behind a sentence's last candidate
-        return Candidates(pieces, self.model.output_weight[pieces], bias)
+    def _candidates(self, source: Tensor, translations: Tensor) -> Candidates:
+        common, weight, bias = self.common
+        own = own_candidates(source, common, translations, len(self.model.output_weight))
+        own_bias = self.model.output_bias[own].masked_fill_(own == PAD, -math.inf)  # behind a sentence's last candidate
+        pieces = torch.cat([common.expand(len(own), -1), own], dim=1)
+        own_weight = self.model.output_weight[own].transpose(1, 2).contiguous()
+        return Candidates(common, weight, bias, pieces, own_weight, own_bias)
 
 
-def candidates(source: Tensor, frequent: Tensor, translations: Tensor, vocabulary: int) -> Tensor:
-    """Source ids (B, S), PAD behind -> (B, L) target pieces in order, each once, the special ones first; PAD behind.
+def common_candidates(frequent: Tensor) -> Tensor:
+    """`frequent` (F',) target pieces -> (F,) the candidates of every sentence: the special ones, then these."""
+    special = torch.arange(EOS + 1, device=frequent.device)
+    return torch.cat([special, frequent[frequent > EOS].sort().values])
 
-    `frequent` (F,) are candidates of every sentence, `translations` (V, k) of those with the source piece.
+
+def own_candidates(source: Tensor, common: Tensor, translations: Tensor, vocabulary: int) -> Tensor:
+    """Source ids (B, S), PAD behind -> (B, L) target pieces in order, each once, none of the common ones; PAD behind.
+
+    `translations` (V, k) are candidates of those sentences that have the source piece.
     """
     found = translations[source]                                       # (B, S, k)
     found = found.masked_fill((source == PAD)[:, :, None], NONE).flatten(1)
     wanted = torch.zeros(len(source), vocabulary + 1, dtype=torch.bool, device=source.device)
     wanted.scatter_(1, found.masked_fill(found == NONE, vocabulary), True)
-    wanted[:, frequent] = True
-    wanted[:, : EOS + 1] = True
+    wanted[:, common] = False
     wanted = wanted[:, :vocabulary]
     counts = wanted.sum(dim=1)
     row, piece = wanted.nonzero(as_tuple=True)

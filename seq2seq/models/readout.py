@@ -27,11 +27,15 @@ class Readout(nn.Module):
 
     def forward(self, s: Tensor, c: Tensor | None, y: Tensor | None) -> Tensor:
         """s (B, T, H), c (B, T or 1, H) or None, embedded y_{t-1} (B, T, E) or None -> r (B, T, outputs)."""
+        return self.bend(self._sum(s, c, y if self.kind is ReadoutKind.BAHDANAU else None))
+
+    def bend(self, total: Tensor) -> Tensor:
+        """W [s; c; y] + b -> r."""
         match self.kind:
             case ReadoutKind.LUONG:
-                return torch.tanh(self._sum(s, c))
+                return torch.tanh(total)
             case ReadoutKind.BAHDANAU:
-                return self._sum(s, c, y).unflatten(-1, (-1, 2)).amax(dim=-1)
+                return total.unflatten(-1, (-1, 2)).amax(dim=-1)
 
     def _sum(self, *parts: Tensor | None) -> Tensor:
         there = [part for part in parts if part is not None]

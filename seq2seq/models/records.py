@@ -8,24 +8,30 @@ from __future__ import annotations
 from typing import NamedTuple
 
 import torch
+import torch.nn.functional as F
 from torch import Tensor
 
 from seq2seq.models.cells import CellState
 
 
 class Candidates(NamedTuple):
-    """The rows of the output matrix that a sentence's pieces are looked for among."""
+    """The rows of the output matrix that a sentence's pieces are looked for among: some for all, and its own."""
 
-    pieces: Tensor  # (B, L)     the special ones first; PAD behind the last
-    weight: Tensor  # (B, L, E)
-    bias: Tensor    # (B, L)     -inf where there is no candidate
+    common: Tensor  # (F,)       pieces of every sentence, the special ones first
+    common_weight: Tensor  # (F, E)
+    common_bias: Tensor    # (F,)
+    pieces: Tensor  # (B, L)     common and own ones, in that order; PAD behind the last
+    weight: Tensor  # (B, E, L - F)  of the own ones; a row of E for each would be read more slowly
+    bias: Tensor    # (B, L - F)     -inf where there is no candidate
 
     def logits(self, features: Tensor) -> Tensor:
         """r (B, K, E) -> (B, K, L)."""
-        return torch.baddbmm(self.bias[:, None], features, self.weight.transpose(1, 2))
+        common = F.linear(features, self.common_weight, self.common_bias)
+        return torch.cat([common, torch.baddbmm(self.bias[:, None], features, self.weight)], dim=-1)
 
     def select(self, rows: Tensor) -> Candidates:
-        return Candidates(*(part.index_select(0, rows) for part in self))
+        own = {name: getattr(self, name).index_select(0, rows) for name in ("pieces", "weight", "bias")}
+        return self._replace(**own)
 
 
 class Memory(NamedTuple):
@@ -38,6 +44,7 @@ class Memory(NamedTuple):
     context: Tensor | None  # (B, H)     the fixed c; None with attention
     keys: Tensor | None     # (B, S, A)  what attention compares with, projected once; None without
     values: Tensor | None   # (B, S, H)  what attention sums up; None without
+    powers: Tensor | None = None  # (B, S, A) of the keys of an additive score, in search (additive.py)
     candidates: Candidates | None = None  # of search with a shortlist
 
     @property

@@ -32,13 +32,15 @@ from seq2seq.tokenizer import BOS, EOS
 class _Live:
     """The partial translations of the sentences still at work."""
 
-    rows: Tensor    # (B,)    which sentences
-    pieces: Tensor  # (B, K)  y_t
-    nodes: Tensor   # (B, K)  where y_t stands in the trace
-    total: Tensor   # (B, K)  log p(y_1..y_t); -inf: an empty place
+    rows: Tensor     # (B,)    which sentences
+    last: Tensor     # (B,)    the last step that each may take
+    ceiling: Tensor  # (B,)    lp(longest possible)
+    pieces: Tensor   # (B, K)  y_t
+    nodes: Tensor    # (B, K)  where y_t stands in the trace
+    total: Tensor    # (B, K)  log p(y_1..y_t); -inf: an empty place
 
     def select(self, sentences: Tensor) -> _Live:
-        return _Live(*(getattr(self, field.name)[sentences] for field in dataclasses.fields(self)))
+        return _Live(*(getattr(self, field.name).index_select(0, sentences) for field in dataclasses.fields(self)))
 
 
 @dataclasses.dataclass
@@ -57,15 +59,13 @@ def beam(model: Searchable[M, D], source: Tensor, lengths: Tensor, limits: Seque
     `source` (B, S) with EOS and PAD, `lengths` (B,), `limits` the most pieces for each sentence.
     """
     memory = model.encode(source, lengths)
-    state, live = model.start(memory), _begin(len(limits), source.device)
+    state, live = model.start(memory), _begin(limits, rules, source.device)
     coverage = Coverage(rules.coverage_penalty)
     trace, finished = Trace(rules.keep_attention), Finished(len(limits), n_best, source.device)
-    last = torch.tensor(limits, device=source.device)
-    ceiling = length_penalty(last + 1, rules.length_penalty)                          # (B,)
     step = 0
     while True:
         logits, state, attention = model.step(live.pieces, state, memory)
-        at_limit = last[live.rows] <= step
+        at_limit = live.last <= step
         extended = _extend(logits, live.total, step, at_limit, rules, beam_size)
         extended.pieces = pieces_of(memory.columns, extended.pieces)
         parents = live.nodes.flatten()[extended.parents]
@@ -80,11 +80,11 @@ def beam(model: Searchable[M, D], source: Tensor, lengths: Tensor, limits: Seque
 
         total, places = extended.total.masked_fill(ends, -math.inf).topk(min(beam_size, ends.shape[1]))
         done = at_limit | (finished.counts[live.rows] >= beam_size)
-        done |= total[:, 0] / ceiling[live.rows] <= finished.worst(live.rows)
-        live = _Live(live.rows, extended.pieces.gather(1, places), nodes.gather(1, places),
-                     total.masked_fill(done[:, None], -math.inf))
+        done |= total[:, 0] / live.ceiling <= finished.worst(live.rows)
+        live = dataclasses.replace(live, pieces=extended.pieces.gather(1, places), nodes=nodes.gather(1, places),
+                                   total=total.masked_fill(done[:, None], -math.inf))
         followed, step = extended.parents.gather(1, places), step + 1
-        coverage.follow(places + ends.shape[1] * torch.arange(len(places), device=source.device)[:, None])
+        coverage.choose(places)
 
         keep = (~done).nonzero()[:, 0]
         if not len(keep):
@@ -95,12 +95,13 @@ def beam(model: Searchable[M, D], source: Tensor, lengths: Tensor, limits: Seque
         state = state.select(followed)
 
 
-def _begin(sentences: int, device: torch.device) -> _Live:
-    pieces = torch.full((sentences, 1), BOS, device=device)
+def _begin(limits: Sequence[int], rules: Rules, device: torch.device) -> _Live:
+    last = torch.tensor(limits, device=device)
+    pieces = torch.full((len(limits), 1), BOS, device=device)
     return _Live(
-        rows=torch.arange(sentences, device=device), pieces=pieces, nodes=torch.full_like(pieces, ROOT),
-        total=torch.zeros(pieces.shape, device=device),
-    )
+        rows=torch.arange(len(limits), device=device), last=last,
+        ceiling=length_penalty(last + 1, rules.length_penalty), pieces=pieces, nodes=torch.full_like(pieces, ROOT),
+        total=torch.zeros(pieces.shape, device=device))
 
 
 def _extend(logits: Tensor, total: Tensor, step: int, at_limit: Tensor, rules: Rules,
@@ -109,13 +110,12 @@ def _extend(logits: Tensor, total: Tensor, step: int, at_limit: Tensor, rules: R
 
     Its pieces are places among the logits.
     """
-    logits = logits.float()
-    norm = logits.logsumexp(-1)                                     # (B, K)
-    restrict(logits, step, at_limit, rules)
+    gains = logits.log_softmax(-1, dtype=torch.float32)
+    restrict(gains, step, at_limit, rules)
     # Of one hypothesis at most beam_size pieces and EOS can be among the chosen.
-    width = min(beam_size + 1, logits.shape[-1])
-    values, pieces = top(logits, width)                             # (B, K, width)
-    totals = (values + (total - norm)[..., None]).flatten(1)        # (B, K * width)
+    width = min(beam_size + 1, gains.shape[-1])
+    values, pieces = top(gains, width)                              # (B, K, width)
+    totals = (values + total[..., None]).flatten(1)                 # (B, K * width)
     best, places = totals.topk(min(2 * beam_size, totals.shape[1]))
     first = total.shape[1] * torch.arange(len(total), device=total.device)[:, None]
     return _Candidates(pieces.flatten(1).gather(1, places), first + places // width, best)
@@ -123,6 +123,8 @@ def _extend(logits: Tensor, total: Tensor, step: int, at_limit: Tensor, rules: R
 
 def _offer(finished: Finished, rows: Tensor, score: Tensor, ends: Tensor, total: Tensor, nodes: Tensor,
            beam_size: int) -> None:
-    among_best = torch.arange(ends.shape[1], device=ends.device) < beam_size
-    there = ends & among_best & (total > -math.inf)
-    finished.add(rows, score.masked_fill(~there, -math.inf), total, nodes)
+    there = (ends & (total > -math.inf))[:, :beam_size]  # EOS must be among the K best
+    # Asking a GPU would make it wait; elsewhere most steps end nothing.
+    if there.is_cuda or there.any():
+        score = score[:, :beam_size].masked_fill(~there, -math.inf)
+        finished.add(rows, score, total[:, :beam_size], nodes[:, :beam_size])

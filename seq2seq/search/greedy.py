@@ -20,13 +20,13 @@ from seq2seq.search.top import top
 from seq2seq.search.trace import ROOT, Trace
 from seq2seq.tokenizer import BOS, EOS
 
-# (logits (B, K, V) with -inf where a piece may not come, sentence numbers (B,), step) -> places (B, K) among them
+# (log p (B, K, V) with -inf where a piece may not come, sentence numbers (B,), step) -> places (B, K) among them
 Choose = Callable[[Tensor, Tensor, int], Tensor]
 
 
-def most_probable(logits: Tensor, rows: Tensor, step: int) -> Tensor:
-    """The argmax (B, K) of logits (B, K, V)."""
-    return top(logits, 1)[1][..., 0]
+def most_probable(gains: Tensor, rows: Tensor, step: int) -> Tensor:
+    """The argmax (B, K) of log p (B, K, V)."""
+    return top(gains, 1)[1][..., 0]
 
 
 @dataclasses.dataclass
@@ -57,11 +57,10 @@ def choose_pieces(model: Searchable[M, D], source: Tensor, lengths: Tensor, limi
     last, step = torch.tensor(limits, device=source.device), 0
     while True:
         logits, state, attention = model.step(live.pieces, state, memory)
-        logits, at_limit = logits.float(), last[live.rows] <= step
-        norm = logits.logsumexp(-1)                                          # (B, K)
-        restrict(logits, step, at_limit, rules)
-        pieces = choose(logits, live.rows, step).masked_fill(live.ended, EOS)
-        gain = logits.gather(-1, pieces[..., None])[..., 0] - norm
+        gains, at_limit = logits.log_softmax(-1, dtype=torch.float32), last[live.rows] <= step
+        restrict(gains, step, at_limit, rules)
+        pieces = choose(gains, live.rows, step).masked_fill(live.ended, EOS)
+        gain = gains.gather(-1, pieces[..., None])[..., 0]
         live.total = live.total + gain.masked_fill(live.ended, 0)
         places = torch.arange(pieces.numel(), device=source.device).view(pieces.shape)
         pieces = pieces_of(memory.columns, pieces)

@@ -79,20 +79,25 @@ class Coverage:
         if self._sums is not None:
             self._sums = self._sums.flatten(0, 1)[places]
 
+    def choose(self, places: Tensor) -> None:
+        """Keeps `places` (B, K') among the K of each sentence."""
+        if self._sums is not None:
+            self._sums = self._sums.take_along_dim(places[..., None], dim=1)
 
-def restrict(logits: Tensor, step: int, at_limit: Tensor, rules: Rules) -> None:
-    """Sets the logits (B, K, V) of pieces that may not come at `step` (from 0) to -inf, in place.
+
+def restrict(gains: Tensor, step: int, at_limit: Tensor, rules: Rules) -> None:
+    """Sets log p (B, K, V) of pieces that may not come at `step` (from 0) to -inf, in place.
 
     PAD and BOS are no pieces of a sentence. A sentence in `at_limit` (B,) has all the pieces it may
     have: EOS alone may follow, so that every hypothesis ends in EOS and has its true probability.
     """
-    end = logits[..., EOS].clone()
+    end = gains[..., EOS].clone()
     # Asking a GPU would make it wait; there the fill costs next to nothing.
-    if logits.is_cuda or at_limit.any():
-        logits.masked_fill_(at_limit[:, None, None], -math.inf)
+    if gains.is_cuda or at_limit.any():
+        gains.masked_fill_(at_limit[:, None, None], -math.inf)
     if step < rules.min_length:
         # Where the limit of a very short source lies below min_length, the limit wins.
         end.masked_fill_(~at_limit[:, None], -math.inf)
-    logits[..., EOS] = end
+    gains[..., EOS] = end
     for piece in (PAD, BOS) if rules.allow_unknown else (PAD, BOS, UNK):
-        logits[..., piece] = -math.inf
+        gains[..., piece] = -math.inf
