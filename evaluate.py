@@ -66,9 +66,9 @@ def score_labels(bundles: Sequence[Bundle], device: torch.device, settings: Eval
     from seq2seq import showing
     from seq2seq.evaluation import make_folder, read_pairs, read_stored
     from seq2seq.label_evaluation import compare_labels, evaluate_labels, refuse_uneven, write_label_evaluation
-    from seq2seq.prediction import Predictor, refuse_int8
+    from seq2seq.prediction import Predictor, refuse_faster_search
 
-    refuse_int8(settings.precision, bundles[0])
+    refuse_faster_search(settings.precision, bundles[0])
     predictor = Predictor(bundles, device=device, max_source_pieces=settings.max_source_pieces)
     pairs = read_pairs(settings, bundles[0])
     refuse_uneven(pairs, predictor.shape)

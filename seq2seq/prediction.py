@@ -154,8 +154,8 @@ class Predictor:
         return found
 
 
-def refuse_int8(precision: Numbers, bundle: Bundle) -> None:
-    """Labels come without search, the only thing that there is in eight bits. Raises SettingError."""
+def refuse_faster_search(precision: Numbers, bundle: Bundle) -> None:
+    """Labels come without search, the only thing that there is in fewer bits. Raises SettingError."""
     if precision is not Numbers.FP32:
         raise SettingError(f"precision={precision.value} is for the search of translations, and {bundle.folder} is of "
                            f"shape={bundle.settings.shape.value}, which gives labels. Choose precision=fp32.")

@@ -88,10 +88,10 @@ class Translator:
              **search: Any) -> Translator:
         """Opens a run folder or bundle, or a list of them as an ensemble.
 
-        `device` is auto, cpu or cuda; `precision` is fp32 or int8 (on a CPU); `long` is cut or split: what becomes
-        of lines with more than `max_source_pieces`; `search` are fields of SearchSettings, for example `beam_size=10`
-        or `kind="greedy"`. Raises BundleError for a folder that is none and SettingError for a setting
-        that does not exist or is out of range.
+        `device` is auto, cpu or cuda; `precision` is fp32, bf16 or int8 (on a CPU); `long` is cut or split: what
+        becomes of lines with more than `max_source_pieces`; `search` are fields of SearchSettings, for example
+        `beam_size=10` or `kind="greedy"`. Raises BundleError for a folder that is none and SettingError for a
+        setting that does not exist or is out of range.
         """
         settings = read_settings(SearchSettings, search, where="search")
         choice = read_settings(Choices, {"device": device, "long": long, "precision": precision})
@@ -192,7 +192,7 @@ def _for_search(bundle: Bundle, precision: Numbers, best: int, device: torch.dev
         return model
     if precision is Numbers.INT8 and device.type != "cpu":
         raise SettingError(f"precision={precision.value} is for search on a CPU, and this is {device.type}. Choose "
-                           "precision=fp32 or device=cpu.")
+                           "precision=fp32 or bf16, or device=cpu.")
     if best and shortlist is None:
         raise SettingError(f"search.shortlist={best}: {bundle.folder} has no shortlist, for its corpus had none. "
                            "Prepare the corpus anew and train on it, or choose search.shortlist=0.")
@@ -201,7 +201,8 @@ def _for_search(bundle: Bundle, precision: Numbers, best: int, device: torch.dev
                            f"of a piece that {bundle.folder} knows. Choose fewer, or prepare the corpus with "
                            f"shortlist={best}.")
     assert isinstance(model, EncoderDecoder)
-    return ForSearch(model, int8=precision is Numbers.INT8, shortlist=shortlist if best else None, best=best)
+    return ForSearch(model, int8=precision is Numbers.INT8, bf16=precision is Numbers.BF16,
+                     shortlist=shortlist if best else None, best=best)
 
 
 def _one_line(text: str) -> str:

@@ -1,5 +1,6 @@
-"""An EncoderDecoder as search sees it (search/contract.py), made faster: eight bits, and few logits.
+"""An EncoderDecoder as search sees it (search/contract.py), made faster: fewer bits, and few logits.
 
+    precision=bf16       a copy of the model in bf16; the softmax of attention and the logits that are handed on in fp32
     precision=int8       the decoder's products in integers (int8.py)
     search.shortlist=k   logits of a sentence's candidates alone (seq2seq/shortlist.py)
 
@@ -8,6 +9,7 @@ Without either the EncoderDecoder itself is what search takes: the reference.
 
 from __future__ import annotations
 
+import copy
 import math
 
 import torch
@@ -24,10 +26,12 @@ from seq2seq.tokenizer import EOS, PAD
 class ForSearch:
     """`model` in evaluation mode; it is left as it is."""
 
-    def __init__(self, model: EncoderDecoder, *, int8: bool = False, shortlist: Shortlist | None = None,
-                 best: int = 0) -> None:
+    def __init__(self, model: EncoderDecoder, *, int8: bool = False, bf16: bool = False,
+                 shortlist: Shortlist | None = None, best: int = 0) -> None:
         """With a shortlist `best` translations of every source piece are among the candidates."""
         self.shortlist: tuple[Tensor, Tensor] | None = None
+        if bf16:
+            model = copy.deepcopy(model).to(torch.bfloat16)
         self.model, device = model, model.output_weight.device
         if shortlist is not None:
             self.shortlist = (torch.from_numpy(shortlist.frequent).to(device, torch.int64),
@@ -44,11 +48,14 @@ class ForSearch:
 
     def step(self, previous: Tensor, state: State, memory: Memory) -> tuple[Tensor, State, Tensor | None]:
         features, state, weights = self.decoder.step(self.model.embed_previous(previous), state, memory)
+        return self._logits(features, memory).float(), state, weights
+
+    def _logits(self, features: Tensor, memory: Memory) -> Tensor:
         if memory.candidates is not None:
-            return memory.candidates.logits(features), state, weights
+            return memory.candidates.logits(features)
         if self.output is not None:
-            return self.output(features), state, weights
-        return F.linear(features, self.model.output_weight, self.model.output_bias), state, weights
+            return self.output(features)
+        return F.linear(features, self.model.output_weight, self.model.output_bias)
 
     def _candidates(self, source: Tensor) -> Candidates:
         assert self.shortlist is not None

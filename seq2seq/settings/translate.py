@@ -24,10 +24,11 @@ class Long(enum.Enum):
 
 
 class Numbers(enum.Enum):
-    """What the decoder multiplies in."""
+    """What search multiplies in."""
 
     FP32 = "fp32"
-    INT8 = "int8"  # on a CPU: weights in eight bits, states rounded to seven at every step (models/int8.py)
+    BF16 = "bf16"  # encoder and decoder; scores are summed up in fp32
+    INT8 = "int8"  # the decoder, on a CPU: weights in eight bits, states rounded to seven at each step (models/int8.py)
 
 
 @dataclasses.dataclass(kw_only=True)
