@@ -5,11 +5,12 @@ of them at once. The price of it:
 
     shapes are those of the recording     so they are rounded up to few
     inputs lie where they lay then        so they are copied there first
-    outputs are overwritten               by the next replay: read or copy them before
+    outputs are overwritten               by the next replay: read them or copy them before
     what Python decided stays decided     so numbers that change must be tensors, and nothing may ask the device
 
 Recorded as https://docs.pytorch.org/docs/stable/notes/cuda.html#cuda-graphs has it: first run a few times on a side
-stream, then captured there. All recordings of one recorder share their memory: only their outputs outlast a replay.
+stream, then captured there. All recordings of one recorder share their memory, so the next replay is that of any of
+them. What is read at the same time needs recorders of its own.
 """
 
 from __future__ import annotations

@@ -71,6 +71,7 @@ class TapeRecorder:
 
     def __init__(self) -> None:
         self.recorded = 0
+        self._outputs: list[Tensor] = []
 
     def record(self, work: Callable[[], T]) -> Recording[T]:
         work()
@@ -78,9 +79,14 @@ class TapeRecorder:
         with tape:
             output = work()
         self.recorded += 1
-        for tensor in tensors(output):  # a capture runs nothing: without a replay there is no output
-            tensor.detach().fill_(-1)
-        return Recording(tape.replay, output)
+        self._outputs += [tensor.detach() for tensor in tensors(output)]
+
+        def replay() -> None:
+            for tensor in self._outputs:  # all recordings share their memory
+                tensor.fill_(-1)
+            tape.replay()
+
+        return Recording(replay, output)
 
 
 def as_on_cuda(monkeypatch) -> None:

@@ -38,6 +38,7 @@ class Choices:
     device: Device
     long: Long
     precision: Numbers = Numbers.FP32
+    graphs: bool = False
 
 
 @dataclasses.dataclass(kw_only=True)
@@ -50,6 +51,7 @@ class TranslateSettings:
     long: Long = Long.CUT               # what becomes of longer lines
     device: Device = Device.AUTO
     precision: Numbers = Numbers.FP32
+    graphs: bool = False                # on CUDA: every step of search as one graph
     threads: int | None = None          # CPU threads; null: torch's choice
     search: SearchSettings = dataclasses.field(default_factory=SearchSettings)
 
