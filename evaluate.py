@@ -47,7 +47,7 @@ def score_translations(bundles: Sequence[Bundle], device: torch.device, settings
     from seq2seq.translation import Translator
 
     translator = Translator(bundles, settings.search, device=device, precision=settings.precision,
-                            max_source_pieces=settings.max_source_pieces)
+                            graphs=settings.graphs, max_source_pieces=settings.max_source_pieces)
     pairs = read_pairs(settings, bundles[0])
     other = None if settings.compare is None else read_stored(settings.compare, pairs)
     make_folder(settings.run or "")
@@ -66,9 +66,9 @@ def score_labels(bundles: Sequence[Bundle], device: torch.device, settings: Eval
     from seq2seq import showing
     from seq2seq.evaluation import make_folder, read_pairs, read_stored
     from seq2seq.label_evaluation import compare_labels, evaluate_labels, refuse_uneven, write_label_evaluation
-    from seq2seq.prediction import Predictor, refuse_int8
+    from seq2seq.prediction import Predictor, refuse_faster_search
 
-    refuse_int8(settings.precision, bundles[0])
+    refuse_faster_search(settings.precision, settings.graphs, bundles[0])
     predictor = Predictor(bundles, device=device, max_source_pieces=settings.max_source_pieces)
     pairs = read_pairs(settings, bundles[0])
     refuse_uneven(pairs, predictor.shape)
@@ -95,7 +95,7 @@ def score_texts(bundles: Sequence[Bundle], device: torch.device, settings: Evalu
         raise SettingError(f"compare={settings.compare} cannot go with shape=one_to_n: compare the perplexities of two "
                            "evaluations. Leave compare= out.")
     translator = Translator(bundles, settings.search, device=device, precision=settings.precision,
-                            max_source_pieces=settings.max_source_pieces)
+                            graphs=settings.graphs, max_source_pieces=settings.max_source_pieces)
     pairs = read_pairs(settings, bundles[0])
     make_folder(settings.run or "")
     evaluation = evaluate_generation(translator, pairs, settings)

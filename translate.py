@@ -41,7 +41,7 @@ def main(settings: TranslateSettings) -> None:
 def answers(settings: TranslateSettings, windows: Iterable[list[str]]) -> Iterator[list[str]]:
     """The lines to write for each list of lines that is read: translations, or labels."""
     from seq2seq.loading import open_bundles
-    from seq2seq.prediction import Predictor, refuse_int8
+    from seq2seq.prediction import Predictor, refuse_faster_search
     from seq2seq.settings.model import LABELS
     from seq2seq.translation import Translator
     from seq2seq.translation_file import json_line, label_json_line
@@ -52,14 +52,14 @@ def answers(settings: TranslateSettings, windows: Iterable[list[str]]) -> Iterat
     if settings.input is None and sys.stdin.isatty():
         log.info("%s to %s: type a sentence and Enter; Ctrl-D ends", *bundles[0].languages)
     if bundles[0].settings.shape in LABELS:
-        refuse_int8(settings.precision, bundles[0])
+        refuse_faster_search(settings.precision, settings.graphs, bundles[0])
         predictor = Predictor(bundles, device=device, max_source_pieces=settings.max_source_pieces, long=settings.long,
                               n_best=n_best)
         for predictions in predictor.stream(windows, name=name):
             yield [label_json_line(one, n_best) if json_lines else one.text for one in predictions]
         return
     translator = Translator(bundles, settings.search, device=device, precision=settings.precision,
-                            max_source_pieces=settings.max_source_pieces, long=settings.long)
+                            graphs=settings.graphs, max_source_pieces=settings.max_source_pieces, long=settings.long)
     for translations in translator.stream(windows, attention=json_lines, name=name):
         yield [json_line(one, n_best > 1) if json_lines else one.text for one in translations]
 

@@ -125,15 +125,19 @@ class Machine:
                 f"{self.bandwidth / 1e9:.1f} GB/s")
 
 
-def measure(device: str = "cpu") -> Machine:
-    """The best of several trials each: other work on the machine slows a trial, nothing speeds it up."""
+def measure(device: str = "cpu", small: bool = False) -> Machine:
+    """The best of several trials each: other work on the machine slows a trial, nothing speeds it up.
+
+    `small` is quick and says nothing of the machine.
+    """
     cuda = device == "cuda"
     rates = []
     # A CPU without bf16 is a hundred times slower in it: a small product tells that soon enough.
-    for dtype, size in ((torch.float32, 8192 if cuda else 2048), (torch.bfloat16, 8192 if cuda else 512)):
+    sizes = (64, 64) if small else (8192, 8192) if cuda else (2048, 512)
+    for dtype, size in zip((torch.float32, torch.bfloat16), sizes, strict=True):
         one, other = (torch.randn(size, size, device=device).to(dtype) for _ in range(2))
         rates.append(2 * size**3 / _fastest(lambda one=one, other=other: one @ other, cuda))
-    table = torch.ones(1 << (30 if cuda else 26), device=device)  # far larger than the caches
+    table = torch.ones(1 << (16 if small else 30 if cuda else 26), device=device)  # far larger than the caches
     bandwidth = 2 * table.nbytes / _fastest(lambda: table.add_(1), cuda)
     return Machine(_name(cuda), torch.get_num_threads(), *rates, bandwidth)
 

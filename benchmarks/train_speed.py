@@ -2,11 +2,12 @@
 
     python benchmarks/train_speed.py corpus=data/m30k
     python benchmarks/train_speed.py corpus=data/m30k only=general threads=1 updates=100 training.batch_pieces=4000
+    python benchmarks/train_speed.py corpus=data/m30k device=cuda       # fp32; benchmarks/gpu.py has more ways
 
 Starts train.py with each kind of attention (sizes of benchmarks/floor.py, dropout 0.3, label smoothing 0.1, about 80
 sentences an update) and prints target pieces a second, padding not counted (the median of the lines of metrics.jsonl
-without the first two), their share of the floor, and the peak of resident memory. What is none of its own options goes
-to train.py.
+without the first two), their share of the floor, and the peak of the machine's memory. What is none of its own
+options goes to train.py.
 """
 
 from __future__ import annotations
@@ -34,7 +35,7 @@ LOG_EVERY = 5  # updates
 
 
 def main() -> None:
-    options = {"corpus": "data/m30k", "only": "", "threads": "2", "updates": "60"}
+    options = {"corpus": "data/m30k", "only": "", "threads": "2", "updates": "60", "device": "cpu"}
     words = [word.partition("=") for word in sys.argv[1:]]
     options |= {name: value for name, _, value in words if name in options}
     others = [f"{name}={value}" for name, _, value in words if name not in options]
@@ -47,7 +48,7 @@ def main() -> None:
     from seq2seq.settings.reading import read_settings
 
     torch.set_num_threads(int(options["threads"]))
-    machine, corpus = floor.measure(), PackedCorpus.open(options["corpus"])
+    machine, corpus = floor.measure(options["device"]), PackedCorpus.open(options["corpus"])
     print(machine, "\n")
     split = corpus.split("train")
     lengths = floor.Lengths(split.source_lengths.mean() + 1, split.target_lengths.mean() + 1, 80)
@@ -58,9 +59,10 @@ def main() -> None:
         with tempfile.TemporaryDirectory() as folder:
             run = Path(folder) / "run"
             command = [sys.executable, str(ROOT / "train.py"), f"corpus={options['corpus']}", f"run={run}", "seed=1",
-                       f"training.threads={options['threads']}", "training.device=cpu", "training.precision=fp32",
-                       f"training.max_updates={options['updates']}", "training.max_epochs=null",
-                       "training.valid_sentences=1", f"training.log_every={LOG_EVERY}", *SIZES, *row, *others]
+                       f"training.threads={options['threads']}", f"training.device={options['device']}",
+                       "training.precision=fp32", f"training.max_updates={options['updates']}",
+                       "training.max_epochs=null", "training.valid_sentences=1", f"training.log_every={LOG_EVERY}",
+                       *SIZES, *row, *others]
             process = subprocess.Popen(command, stderr=subprocess.DEVNULL)
             _, status, usage = os.wait4(process.pid, 0)
             if status:

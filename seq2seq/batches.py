@@ -14,6 +14,7 @@ from typing import NamedTuple
 import numpy as np
 import torch
 from torch import Tensor
+from torch.nn import functional
 
 from seq2seq.corpus import Split
 from seq2seq.errors import SettingError
@@ -52,6 +53,15 @@ class Batch(NamedTuple):
         source, target = int(taken.source_lengths.max()), int(taken.target_lengths.max())
         return taken._replace(source=taken.source[:, :source], target_in=taken.target_in[:, :target],
                               target_out=taken.target_out[:, :target])
+
+    def filled(self, rows: int, source: int, target: int) -> Batch:
+        """With padding up to `rows` rows and these widths. An empty row's source is EOS alone, its target all PAD."""
+        missing, ends = rows - len(self.rows), (0, 1, 0, 0, 0, -1)  # row -1: of no line
+        wide = [functional.pad(tensor, (0, width - tensor.shape[1], 0, missing), value=PAD) if tensor.dim() == 2
+                else functional.pad(tensor, (0, missing), value=end)
+                for tensor, width, end in zip(self, (source, 0, target, target, 0, 0), ends, strict=True)]
+        wide[0][len(self.rows) :, 0] = EOS
+        return Batch(*wide)
 
     @property
     def pieces(self) -> int:
@@ -138,14 +148,14 @@ class TrainingBatches:
 
     def __init__(self, split: Split, *, budget: int, max_pieces: int, seed: int,
                  samplers: tuple[SubwordSampler | None, SubwordSampler | None] = (None, None),
-                 labels: bool = False, chunk_pairs: int = CHUNK_PAIRS) -> None:
+                 labels: bool = False, multiple: int = 1, chunk_pairs: int = CHUNK_PAIRS) -> None:
         """`samplers`: draw another segmentation of the source, of the target, in every epoch.
-        `labels`: see make_batch.
+        `labels`: see make_batch. `multiple`: the budget is for widths rounded up to multiples of it.
 
         Pairs with a side of more than `max_pieces` pieces, EOS counted, are left out and counted.
         """
         self._split, self._budget, self._seed, self._chunk_pairs = split, budget, seed, chunk_pairs
-        self._max_pieces, self._samplers, self._labels = max_pieces, samplers, labels
+        self._max_pieces, self._samplers, self._labels, self._multiple = max_pieces, samplers, labels, multiple
         fits = (split.source_lengths < max_pieces) & (split.target_lengths < max_pieces)
         self.rows = np.flatnonzero(fits)
         self.left_out = len(split) - len(self.rows)
@@ -164,7 +174,7 @@ class TrainingBatches:
         rows = self._chunk_rows(epoch, chunk)
         source, target = self._segment(rows, epoch, chunk)
         generator = np.random.default_rng([self._seed, epoch, chunk, 1])
-        lengths = [np.asarray([len(ids) + 1 for ids in side]) for side in (source, target)]
+        lengths = [self._rounded(np.asarray([len(ids) + 1 for ids in side])) for side in (source, target)]
         plan = plan_batches(lengths[0], lengths[1], self._budget, generator)
         batches = [make_batch([source[i] for i in part], [target[i] for i in part], rows[part], self._labels)
                    for part in plan]
@@ -173,7 +183,8 @@ class TrainingBatches:
 
     def largest(self) -> list[Batch]:
         """The longest pairs together, as many as the budget takes: by their target, and by their source side."""
-        lengths = [side[self.rows] + 1 for side in (self._split.source_lengths, self._split.target_lengths)]
+        lengths = [self._rounded(side[self.rows] + 1)
+                   for side in (self._split.source_lengths, self._split.target_lengths)]
         found = []
         for side in (1, 0):
             order = np.argsort(-lengths[side], kind="stable")[: self._budget]
@@ -205,6 +216,9 @@ class TrainingBatches:
                     behind = Position(next_epoch, next_chunk) if last else Position(epoch, chunk, place + 1)
                     yield batches[place], behind, epoch + (chunk + (place + 1) / len(batches)) / self.chunks
                 epoch, chunk, first = next_epoch, next_chunk, 0
+
+    def _rounded(self, lengths: np.ndarray) -> np.ndarray:
+        return -(-lengths // self._multiple) * self._multiple
 
     def _chunk_rows(self, epoch: int, chunk: int) -> np.ndarray:
         order = np.random.default_rng([self._seed, epoch, 0]).permutation(self.rows)

@@ -22,6 +22,7 @@ from torch import Tensor
 from seq2seq.batches import Batch
 from seq2seq.errors import UserError
 from seq2seq.folders import flush_entry, whole_file, writing
+from seq2seq.models.records import Loss
 
 FILE = "metrics.jsonl"
 
@@ -47,16 +48,16 @@ class Meter:
         self.nll = torch.zeros((), dtype=torch.float64, device=self._device)
         self.smoothed = torch.zeros((), dtype=torch.float64, device=self._device)
 
-    def add(self, nll: Tensor, smoothed: Tensor) -> None:
-        """The sums of one part of a batch."""
-        self.nll += nll
-        self.smoothed += smoothed
+    def add(self, loss: Loss) -> None:
+        """The sums of this process's rows of a batch."""
+        self.nll += loss.nll
+        self.smoothed += loss.smoothed
 
-    def count(self, batch: Batch, learning_rate: float, gradient_norm: Tensor) -> None:
-        """The numbers of a whole update on the global `batch`."""
+    def count(self, batch: Batch, places: int, learning_rate: float, gradient_norm: Tensor) -> None:
+        """The numbers of a whole update on the global `batch`, which took so many places with its padding."""
         self.pieces += batch.pieces
         self.real += batch.pieces + int(batch.source_lengths.sum())
-        self.padded += batch.target_out.numel() + batch.source.numel()
+        self.padded += places
         self.learning_rate, self.gradient_norm = learning_rate, gradient_norm
 
     def read(self, training_seconds: float) -> dict[str, float]:

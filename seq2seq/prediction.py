@@ -154,8 +154,10 @@ class Predictor:
         return found
 
 
-def refuse_int8(precision: Numbers, bundle: Bundle) -> None:
-    """Labels come without search, the only thing that there is in eight bits. Raises SettingError."""
-    if precision is not Numbers.FP32:
-        raise SettingError(f"precision={precision.value} is for the search of translations, and {bundle.folder} is of "
-                           f"shape={bundle.settings.shape.value}, which gives labels. Choose precision=fp32.")
+def refuse_faster_search(precision: Numbers, graphs: bool, bundle: Bundle) -> None:
+    """Labels come without search, and only that can be made faster so. Raises SettingError."""
+    for asked, given, cure in ((precision is not Numbers.FP32, f"precision={precision.value}", "precision=fp32"),
+                               (graphs, "graphs=true", "graphs=false")):
+        if asked:
+            raise SettingError(f"{given} is for the search of translations, and {bundle.folder} is of "
+                               f"shape={bundle.settings.shape.value}, which gives labels. Choose {cure}.")

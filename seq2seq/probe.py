@@ -79,6 +79,9 @@ def _measure(run: Run) -> Estimate:
     for batch in large:
         run.update(batch)
     timed = first[:TIMED]
+    if run.training.graphs:  # recorded before the clock runs, as nearly all of a run's are
+        for batch in timed:
+            run.update(batch)
     _wait(device)
     start = time.monotonic()
     for batch in timed:

@@ -31,17 +31,18 @@ from seq2seq.errors import CorpusError
 from seq2seq.finite import FiniteWatch
 from seq2seq.fitting import refuse_unfit
 from seq2seq.fork import fork
+from seq2seq.gradients import build_gradients
+from seq2seq.graphed_gradients import WIDTHS
 from seq2seq.interruption import Interruption
 from seq2seq.judges import build_judge
 from seq2seq.metrics import Meter, MetricsWriter
 from seq2seq.models.build import build_model
 from seq2seq.optimizer import build_optimizer
-from seq2seq.precision import autocast, only_deterministic_kernels, pick_device, resolve_precision
+from seq2seq.precision import only_deterministic_kernels, pick_device, resolve_precision
 from seq2seq.progress import Display
 from seq2seq.schedule import learning_rate, progress
-from seq2seq.settings.model import LABELS, Tie
+from seq2seq.settings.model import LABELS
 from seq2seq.settings.training import Precision, TrainSettings
-from seq2seq.shortage import named_shortage
 from seq2seq.state import TrainState
 from seq2seq.subwords import SubwordSampler
 from seq2seq.tokenizer import Tokenizer
@@ -109,7 +110,7 @@ class Run:
         torch.manual_seed(settings.seed)
         source, target = self.tokenizers
         self.model = build_model(settings, len(source), len(target), source.word_starts).to(device)
-        self.shared_model = team.wrap(self.model, has_unused_parameters=_has_unused(settings))
+        self.gradients = build_gradients(self.model, settings, team, device)
         self.optimizer = build_optimizer(self.model, settings.optimizer)
         self.average = WeightAverage(self.model, self.training.averaging, decay=self.training.ema_decay,
                                      last=self.training.average_last)
@@ -118,7 +119,8 @@ class Run:
             refuse_unfit(settings.shape, split, source, corpus.folder / name)
         self.batches = TrainingBatches(
             train, budget=self.training.batch_pieces, max_pieces=self.training.max_pieces,
-            seed=settings.seed, samplers=_samplers(settings, self.tokenizers), labels=labels)
+            seed=settings.seed, samplers=_samplers(settings, self.tokenizers), labels=labels,
+            multiple=WIDTHS if self.training.graphs else 1)
         budget = max(1, self.training.batch_pieces // self.training.accumulate)
         judge = build_judge(settings.shape, valid, self.tokenizers, search=settings.search, budget=budget,
                             sentences=self.training.valid_sentences, device=device, team=team)
@@ -183,33 +185,21 @@ class Run:
     def update(self, batch: Batch) -> None:
         """One step of the optimizer on the global batch; this process computes its own rows of it."""
         state, training, team = self.state, self.training, self.team
-        number, count, pieces = state.updates + 1, training.accumulate * team.size, batch.pieces
+        number = state.updates + 1
         rate = learning_rate(self.settings.optimizer, number, progress=self.progress(),
                              plateaus=state.plateaus)
         for group in self.optimizer.param_groups:
             group["lr"] = rate
         torch.manual_seed(_seed(self.settings.seed, number, team.rank))
-        nll = torch.zeros((), device=self.device)
-        for step in range(training.accumulate):
-            part, weight = batch.part(step * team.size + team.rank, count), 1.0
-            if part is None:  # fewer rows than parts: the team waits for every gradient, so give it a zero
-                part, weight = batch.part(0, len(batch.rows)), 0.0
-            assert part is not None
-            with self._gradients_stay(step + 1 < training.accumulate), named_shortage(part):
-                with autocast(training.precision, self.device):
-                    loss = self.shared_model(part.to(self.device), training.label_smoothing,
-                                             training.scheduled_sampling, training.consistency)
-                # The team averages gradients: times its size that is their sum.
-                (loss.smoothed * (weight * team.size / pieces)).backward()
-            self.meter.add(loss.nll.detach() * weight, loss.smoothed.detach() * weight)
-            nll += loss.nll.detach() * weight
-        team.sum(nll)
+        loss = self.gradients(batch)
+        self.meter.add(loss)
+        team.sum(loss.nll)
         norm = nn.utils.clip_grad_norm_(self.model.parameters(), training.clip_norm or float("inf"))
-        self.watch.see(number, batch.rows, nll / pieces, norm)
+        self.watch.see(number, batch.rows, loss.nll / batch.pieces, norm)
         self.optimizer.step()
         self.optimizer.zero_grad()
         self.average.after_update(number)
-        self.meter.count(batch, rate, norm)
+        self.meter.count(batch, self.gradients.places(batch), rate, norm)
 
     def log_line(self) -> None:
         """One kind=train line of the figures since the last one."""
@@ -324,12 +314,6 @@ class Run:
         state = self.state
         return progress(self.training, updates=state.updates, epochs=state.epochs, seconds=state.seconds)
 
-    def _gradients_stay(self, stay: bool) -> contextlib.AbstractContextManager:
-        # Only the last part's backward pass sums over the team.
-        if stay and isinstance(self.shared_model, nn.parallel.DistributedDataParallel):
-            return self.shared_model.no_sync()
-        return contextlib.nullcontext()
-
 
 def _seed(seed: int, update: int, rank: int) -> int:
     low, high = np.random.SeedSequence([seed, update, rank]).generate_state(2)
@@ -342,8 +326,3 @@ def _samplers(settings: TrainSettings,
     source, target = (SubwordSampler(tokenizer, alpha) if alpha > 0 else None
                       for tokenizer, alpha in zip(tokenizers, (wanted.source, wanted.target), strict=True))
     return source, target
-
-
-def _has_unused(settings: TrainSettings) -> bool:
-    # Without feedback the target embeddings serve as the output matrix or not at all. Labels have none.
-    return settings.shape not in LABELS and not settings.feed.output and settings.model.tie is Tie.NONE

@@ -20,6 +20,8 @@ from torch import Tensor
 
 from seq2seq.bundle import Bundle
 from seq2seq.errors import SettingError, UserError
+from seq2seq.graphed_search import GraphedSearch
+from seq2seq.graphs import cuda_recorder
 from seq2seq.loading import open_bundles
 from seq2seq.models.encoder_decoder import EncoderDecoder
 from seq2seq.models.for_search import ForSearch
@@ -67,8 +69,8 @@ class Translator:
     """A trained model, or several as an ensemble, with its tokenizers and its search."""
 
     def __init__(self, bundles: Sequence[Bundle], search: SearchSettings, *, device: torch.device | str = "cpu",
-                 precision: Numbers = Numbers.FP32, max_source_pieces: int = MAX_SOURCE_PIECES,
-                 long: Long = Long.CUT) -> None:
+                 precision: Numbers = Numbers.FP32, graphs: bool = False,
+                 max_source_pieces: int = MAX_SOURCE_PIECES, long: Long = Long.CUT) -> None:
         self.bundles, self.search, self.device = list(bundles), search, torch.device(device)
         self.max_source_pieces, self.long = max_source_pieces, long
         self._source, self._target = self.bundles[0].source_tokenizer, self.bundles[0].target_tokenizer
@@ -80,30 +82,34 @@ class Translator:
         if search.shortlist and not all(map(self.bundles[0].has_shortlist_of, self.bundles)):
             raise SettingError(f"search.shortlist={search.shortlist}: these models have different shortlists. An "
                                "ensemble needs models trained on one packed corpus, or search.shortlist=0.")
+        if graphs:
+            models = [_graphed(model, search.shortlist, self.device) for model in models]
         self._model: Any = models[0] if len(models) == 1 else Ensemble(models)
 
     @classmethod
     def load(cls, run: str | Path | Sequence[str | Path], device: str = "auto",
              max_source_pieces: int = MAX_SOURCE_PIECES, long: str = "cut", precision: str = "fp32",
-             **search: Any) -> Translator:
+             graphs: bool = False, **search: Any) -> Translator:
         """Opens a run folder or bundle, or a list of them as an ensemble.
 
-        `device` is auto, cpu or cuda; `precision` is fp32 or int8 (on a CPU); `long` is cut or split: what becomes
-        of lines with more than `max_source_pieces`; `search` are fields of SearchSettings, for example `beam_size=10`
-        or `kind="greedy"`. Raises BundleError for a folder that is none and SettingError for a setting
-        that does not exist or is out of range.
+        `device` is auto, cpu or cuda; `precision` is fp32, bf16 or int8 (on a CPU); `graphs` takes the steps of
+        search as CUDA graphs; `long` is cut or split: what becomes of lines with more than `max_source_pieces`;
+        `search` are fields of SearchSettings, for example
+        `beam_size=10` or `kind="greedy"`. Raises BundleError for a folder that is none and SettingError for a
+        setting that does not exist or is out of range.
         """
         settings = read_settings(SearchSettings, search, where="search")
-        choice = read_settings(Choices, {"device": device, "long": long, "precision": precision})
-        return cls.open(run, settings, choice.device, max_source_pieces, choice.long, choice.precision)
+        choice = read_settings(Choices, {"device": device, "long": long, "precision": precision, "graphs": graphs})
+        return cls.open(run, settings, choice.device, max_source_pieces, choice.long, choice.precision, choice.graphs)
 
     @classmethod
     def open(cls, run: str | Path | Sequence[str | Path], search: SearchSettings, device: Device = Device.AUTO,
              max_source_pieces: int = MAX_SOURCE_PIECES, long: Long = Long.CUT,
-             precision: Numbers = Numbers.FP32) -> Translator:
+             precision: Numbers = Numbers.FP32, graphs: bool = False) -> Translator:
         """`load` with settings that have been read already."""
         bundles, place = open_bundles(run, device)
-        return cls(bundles, search, device=place, precision=precision, max_source_pieces=max_source_pieces, long=long)
+        return cls(bundles, search, device=place, precision=precision, graphs=graphs,
+                   max_source_pieces=max_source_pieces, long=long)
 
     @property
     def languages(self) -> tuple[str, str]:
@@ -190,7 +196,7 @@ def _for_search(bundle: Bundle, precision: Numbers, best: int, device: torch.dev
     model, shortlist = bundle.model, bundle.shortlist
     if precision is Numbers.INT8 and device.type != "cpu":
         raise SettingError(f"precision={precision.value} is for search on a CPU, and this is {device.type}. Choose "
-                           "precision=fp32 or device=cpu.")
+                           "precision=fp32 or bf16, or device=cpu.")
     if best and shortlist is None:
         raise SettingError(f"search.shortlist={best}: {bundle.folder} has no shortlist, for its corpus had none. "
                            "Prepare the corpus anew and train on it, or choose search.shortlist=0.")
@@ -199,7 +205,15 @@ def _for_search(bundle: Bundle, precision: Numbers, best: int, device: torch.dev
                            f"of a piece that {bundle.folder} knows. Choose fewer, or prepare the corpus with "
                            f"shortlist={best}.")
     assert isinstance(model, EncoderDecoder)
-    return ForSearch(model, int8=precision is Numbers.INT8, shortlist=shortlist if best else None, best=best)
+    return ForSearch(model, int8=precision is Numbers.INT8, bf16=precision is Numbers.BF16,
+                     shortlist=shortlist if best else None, best=best)
+
+
+def _graphed(model: Any, best: int, device: torch.device) -> GraphedSearch:
+    if best:
+        raise SettingError(f"graphs=true cannot go with search.shortlist={best}: every batch has another number of "
+                           "candidates. Choose graphs=false or search.shortlist=0.")
+    return GraphedSearch(model, cuda_recorder(device, "graphs"))  # its own: an ensemble reads all at the same time
 
 
 def _one_line(text: str) -> str:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import subprocess
 import sys
 from pathlib import Path
 
@@ -76,3 +77,49 @@ def test_counted_operations_and_parameters_are_those_of_the_network(cell, contex
     assert counter.get_total_flops() == pytest.approx(expected, rel=0.01)
     matrices = sum(p.numel() for name, p in model.named_parameters() if p.dim() > 1)
     assert found.parameters == matrices
+
+
+def test_the_benchmark_of_gpus_runs_through_on_toy_sizes():
+    script = Path(__file__).resolve().parent.parent / "benchmarks" / "gpu.py"
+    done = subprocess.run([sys.executable, str(script), "device=cpu", "small=true", "updates=2", "times=1"],
+                          capture_output=True, text=True, check=False)
+    assert done.returncode == 0, done.stderr
+    rows = [line for line in done.stdout.splitlines() if line.startswith("| ") and "share" not in line]
+    assert len(rows) == 2 * 5 + 2 * 3 and sum("needs CUDA" in line for line in rows) == 2 * 2 + 2
+    assert all(float(line.split("|")[2].replace(",", "")) > 0 for line in rows if "needs CUDA" not in line)
+
+
+@pytest.mark.skipif(torch.cuda.is_available(), reason="there is a CUDA device")
+@pytest.mark.parametrize(("words", "said"), [
+    ([], "device=cuda: torch finds no CUDA device. Run this where there is one"),
+    (["device=tpu"], "device=tpu is not one of: cuda, cpu."),
+    (["corpse=a"], "corpse is not an option. The options are: corpus, device,"),
+])
+def test_the_benchmark_of_gpus_refuses_in_one_line(words, said, capsys, monkeypatch):
+    import gpu
+
+    monkeypatch.setattr(sys, "argv", ["gpu.py", *words])
+    with pytest.raises(SystemExit) as end:
+        gpu.main()
+    out, err = capsys.readouterr()
+    assert (end.value.code, out) == (2, "") and err.startswith(said) and err.count("\n") == 1
+
+
+def test_the_benchmark_of_gpus_fills_its_shapes_and_trains_by_graphs(monkeypatch):
+    import gpu
+    from tape import TapeRecorder, as_on_cuda
+
+    from seq2seq import gradients
+    from seq2seq.graphed_gradients import GraphedGradients
+    from seq2seq.settings.reading import read_settings
+    from seq2seq.settings.training import TrainSettings
+
+    as_on_cuda(monkeypatch)
+    monkeypatch.setattr(gradients, "cuda_recorder", lambda device, setting: TapeRecorder())
+    written, vocabulary, lengths = gpu.network("reference", True)
+    settings = read_settings(TrainSettings, written | {
+        "training": {"graphs": True, "precision": "fp32", "batch_pieces": gpu.budget(lengths)}})
+    batches, cpu = gpu.random_batches(vocabulary, lengths), torch.device("cpu")
+    shape = GraphedGradients(torch.nn.Linear(1, 1), settings.training, TapeRecorder(), cpu)._shape(batches[0])
+    assert shape == (lengths.sentences, 8, 8)
+    assert gpu.updates(settings, vocabulary, batches, cpu, 2) > 0

@@ -154,6 +154,8 @@ def test_classification(run, place):
     for name, words in (("translate", ["input=classification/valid.text"]), ("evaluate", [])):
         done = run(name, f"run={folder}", "device=cpu", "precision=int8", *words)
         assert is_one_line(done) and "precision=int8 is for the search of translations" in done.err
+        done = run(name, f"run={folder}", "device=cpu", "graphs=true", *words)
+        assert is_one_line(done) and "graphs=true is for the search of translations" in done.err
     with pytest.raises(SettingError, match="long=split cannot go with shape=n_to_1"):
         Predictor.load(folder, device="cpu", long="split")
     with pytest.raises(SettingError, match=r"is of shape=n_to_1, which gives labels.*Use seq2seq.Predictor"):

@@ -69,6 +69,15 @@ def test_eight_bits(run, bundle: Path, tmp_path: Path) -> None:
         Translator(translator.bundles, SearchSettings(), device="meta", precision=Numbers.INT8)
 
 
+def test_bf16(run, bundle: Path, tmp_path: Path) -> None:
+    (tmp_path / "in.txt").write_bytes(INPUT)
+    done = run("precision=bf16", f"input={tmp_path / 'in.txt'}")
+    assert (done.code, done.err) == (0, "")
+    translator = Translator.load(bundle, device="cpu", precision="bf16")
+    assert done.out.decode().split("\n")[:-1] == translator.translate(LINES)
+    assert {weight.dtype for weight in translator.bundles[0].model.parameters()} == {torch.float32}
+
+
 def test_what_arrives_slowly_is_translated_at_once(bundle: Path, expected: list[str]) -> None:
     command = [sys.executable, "translate.py", f"run={bundle}", "device=cpu"]
     with subprocess.Popen(command, cwd=ROOT, stdin=subprocess.PIPE, stdout=subprocess.PIPE) as process:

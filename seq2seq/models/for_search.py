@@ -1,6 +1,7 @@
 """An EncoderDecoder as search sees it (search/contract.py), made faster.
 
     one_layer_step.py    fewer products in a step, where the decoder is of that kind
+    precision=bf16       a copy of the model in bf16; the softmax of attention and the logits that are handed on in fp32
     precision=int8       the decoder's products in integers (int8.py)
     search.shortlist=k   logits of a sentence's candidates alone (seq2seq/shortlist.py)
 
@@ -9,6 +10,7 @@ The EncoderDecoder itself can be searched too: it is the reference, and what val
 
 from __future__ import annotations
 
+import copy
 import math
 
 import torch
@@ -26,10 +28,12 @@ from seq2seq.tokenizer import EOS, PAD
 class ForSearch:
     """`model` in evaluation mode; it is left as it is."""
 
-    def __init__(self, model: EncoderDecoder, *, int8: bool = False, shortlist: Shortlist | None = None,
-                 best: int = 0) -> None:
+    def __init__(self, model: EncoderDecoder, *, int8: bool = False, bf16: bool = False,
+                 shortlist: Shortlist | None = None, best: int = 0) -> None:
         """With a shortlist `best` translations of every source piece are among the candidates."""
         self.shortlist: Tensor | None = None
+        if bf16:
+            model = copy.deepcopy(model).to(torch.bfloat16)
         self.model, device = model, model.output_weight.device
         if shortlist is not None:
             self.shortlist = torch.from_numpy(shortlist.translations[:, :best]).to(device, torch.int64)
@@ -56,11 +60,14 @@ class ForSearch:
             features, state, weights = self.steps.step(previous, state, memory)
         else:
             features, state, weights = self.decoder.step(self.model.embed_previous(previous), state, memory)
+        return self._logits(features, memory).float(), state, weights
+
+    def _logits(self, features: Tensor, memory: Memory) -> Tensor:
         if memory.candidates is not None:
-            return memory.candidates.logits(features), state, weights
+            return memory.candidates.logits(features)
         if self.output is not None:
-            return self.output(features), state, weights
-        return linear(features, self.model.output_weight, self.model.output_bias), state, weights
+            return self.output(features)
+        return linear(features, self.model.output_weight, self.model.output_bias)
 
     def _candidates(self, source: Tensor, translations: Tensor) -> Candidates:
         common, weight, bias = self.common

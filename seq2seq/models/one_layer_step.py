@@ -68,12 +68,12 @@ class OneLayerStep:
             Int8Linear(of_state, bias) if int8 else partial(linear, weight=of_state, bias=bias))
 
     def prepared(self, memory: Memory) -> Memory:
-        """The memory of encode() with what the steps need of it: values W_c h_j (B, heads * S, O), powers of keys."""
+        """The memory of encode() with what the steps need of it: values W_c h_j (B, S, heads, O), powers of keys."""
         assert memory.values is not None and memory.keys is not None
         parts = self.attention.split(memory.values)                        # (B, heads, S, d)
         of_heads = self.W_c.unflatten(1, (self.attention.heads, -1)).permute(1, 2, 0)
         powers = powers_of(memory.keys) if self.attention.score is ScoreKind.ADDITIVE else None
-        return memory._replace(values=(parts @ of_heads).flatten(1, 2), powers=powers)
+        return memory._replace(values=(parts @ of_heads).transpose(1, 2).contiguous(), powers=powers)
 
     def start(self, memory: Memory) -> State:
         """s_0 and a_0 of one hypothesis for each sentence."""
@@ -92,7 +92,8 @@ class OneLayerStep:
         ahead, query, total = self.of_state(s).split(self.sizes, dim=-1)
         queries = (query if self.sizes[1] else s).unflatten(0, rows)
         weights = self.attention.weights(queries, memory.keys, memory.mask, memory.powers)   # (B, heads, K, S)
-        context = torch.bmm(weights.to(memory.values.dtype).transpose(1, 2).flatten(2), memory.values)
+        of_values = weights.to(memory.values.dtype).permute(0, 2, 3, 1).flatten(2)            # (B, K, S * heads)
+        context = torch.bmm(of_values, memory.values.flatten(1, 2))
         if of_piece.shape[1] > self.sizes[0]:
             total = total + of_piece[:, self.sizes[0] :]
         features = self.readout.bend(context.add_(total.unflatten(0, rows)))

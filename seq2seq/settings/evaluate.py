@@ -25,7 +25,8 @@ class EvaluateSettings:
     batch_pieces: int = 4000      # padded pieces at once, for the perplexity
     max_source_pieces: int = 500  # longer lines are cut there, with a warning
     device: Device = Device.AUTO
-    precision: Numbers = Numbers.FP32  # of the search; the perplexity is fp32's
+    precision: Numbers = Numbers.FP32  # of search; the perplexity is fp32's
+    graphs: bool = False          # on CUDA: every step of search as one graph
     threads: int | None = None    # CPU threads; null: torch's choice
     search: SearchSettings = dataclasses.field(default_factory=SearchSettings)
 

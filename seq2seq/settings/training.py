@@ -111,6 +111,7 @@ class TrainingSettings:
     precision: Precision = Precision.AUTO
     device: Device = Device.AUTO
     threads: int | None = None         # CPU threads; null: torch's choice
+    graphs: bool = False               # on CUDA: forward and backward as one graph for each shape of batches
     deterministic: bool = False        # on CUDA: only deterministic kernels (slower); the CPU is always
     valid_sentences: int | None = None  # translate only the first so many validation sentences for BLEU
     max_loss_factor: float | None = 2.0  # of ln V; a loss above it, ten updates in a row, ends the run; null: none does
@@ -128,6 +129,10 @@ class TrainingSettings:
         check(self, "consistency", at_least=0)
         check(self, "ema_decay", above=0, below=1)
         check(self, "max_loss_factor", above=1)
+        for field, off in (("accumulate", 1), ("scheduled_sampling", 0)):
+            if self.graphs and (value := getattr(self, field)) > off:
+                raise SettingError(f"graphs=true cannot go with training.{field}={value:g}. Choose "
+                                   f"training.{field}={off}, or training.graphs=false.")
         if self.max_updates is None and self.max_epochs is None and self.max_minutes is None:
             raise SettingError("max_updates, max_epochs and max_minutes are all null: no run would end. Set one.")
 
@@ -154,6 +159,9 @@ class TrainSettings(NetworkSettings):
         if self.shape in LABELS and self.training.scheduled_sampling > 0:
             raise SettingError(f"training.scheduled_sampling={self.training.scheduled_sampling:g} cannot go with "
                                f"shape={self.shape.value}, which feeds nothing back. Choose 0.")
+        if self.shape in LABELS and self.training.graphs:
+            raise SettingError("training.graphs=true is for shape=n_to_m and one_to_n, not for "
+                               f"shape={self.shape.value}. Choose training.graphs=false.")
         stepwise = self.context.kind is ContextKind.ATTENTION and self.attention.feed is AttentionFeed.INPUT
         if self.training.scheduled_sampling > 0 and not self.feed.output:
             raise SettingError("training.scheduled_sampling needs feed.output=true: without it nothing is fed back.")

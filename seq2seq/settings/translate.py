@@ -24,10 +24,11 @@ class Long(enum.Enum):
 
 
 class Numbers(enum.Enum):
-    """What the decoder multiplies in."""
+    """What search multiplies in."""
 
     FP32 = "fp32"
-    INT8 = "int8"  # on a CPU: weights in eight bits, states rounded to seven at every step (models/int8.py)
+    BF16 = "bf16"  # encoder and decoder; scores are summed up in fp32
+    INT8 = "int8"  # the decoder, on a CPU: weights in eight bits, states rounded to seven at each step (models/int8.py)
 
 
 @dataclasses.dataclass(kw_only=True)
@@ -37,6 +38,7 @@ class Choices:
     device: Device
     long: Long
     precision: Numbers = Numbers.FP32
+    graphs: bool = False
 
 
 @dataclasses.dataclass(kw_only=True)
@@ -49,6 +51,7 @@ class TranslateSettings:
     long: Long = Long.CUT               # what becomes of longer lines
     device: Device = Device.AUTO
     precision: Numbers = Numbers.FP32
+    graphs: bool = False                # on CUDA: every step of search as one graph
     threads: int | None = None          # CPU threads; null: torch's choice
     search: SearchSettings = dataclasses.field(default_factory=SearchSettings)
 
