@@ -18,12 +18,13 @@ from __future__ import annotations
 import argparse
 import dataclasses
 import sys
-import time
 from pathlib import Path
 
 import torch
 
 sys.path.insert(0, str(Path(__file__).resolve().parent.parent))
+
+from timing import fastest
 
 from seq2seq.settings.model import CellKind, ContextKind, NetworkSettings, ReadoutKind, ScoreKind
 from seq2seq.settings.reading import read_settings
@@ -126,27 +127,16 @@ class Machine:
 
 
 def measure(device: str = "cpu") -> Machine:
-    """The best of several trials each: other work on the machine slows a trial, nothing speeds it up."""
+    """The best of several trials each."""
     cuda = device == "cuda"
     rates = []
     # A CPU without bf16 is a hundred times slower in it: a small product tells that soon enough.
     for dtype, size in ((torch.float32, 8192 if cuda else 2048), (torch.bfloat16, 8192 if cuda else 512)):
         one, other = (torch.randn(size, size, device=device).to(dtype) for _ in range(2))
-        rates.append(2 * size**3 / _fastest(lambda one=one, other=other: one @ other, cuda))
+        rates.append(2 * size**3 / fastest(lambda one=one, other=other: one @ other, cuda=cuda)[0])
     table = torch.ones(1 << (30 if cuda else 26), device=device)  # far larger than the caches
-    bandwidth = 2 * table.nbytes / _fastest(lambda: table.add_(1), cuda)
+    bandwidth = 2 * table.nbytes / fastest(lambda: table.add_(1), cuda=cuda)[0]
     return Machine(_name(cuda), torch.get_num_threads(), *rates, bandwidth)
-
-
-def _fastest(work, cuda: bool, trials: int = 8) -> float:
-    best = float("inf")
-    for _ in range(trials):
-        start = time.perf_counter()
-        work()
-        if cuda:
-            torch.cuda.synchronize()
-        best = min(best, time.perf_counter() - start)
-    return best
 
 
 def _name(cuda: bool) -> str:
