@@ -51,7 +51,7 @@ CONSTANTS = {
     "order": Constant(1.2e-7, MEASURED, "seconds a pair (of 100 million) to draw a corpus's order, for each chunk"),
     "into_pieces": Constant(75_000, MEASURED, "sentences/s into pieces"),
     "and_back": Constant(140_000, MEASURED, "sentences/s from pieces to text"),
-    "host_step": Constant(3e-3, MEASURED, "seconds of a step of search at most: 37 ms for one sentence of 13 pieces"),
+    "host_step": Constant(3e-3, MEASURED, "seconds of a step of search at most: 37 ms for one sentence of some 14"),
     "bleu": Constant(1.5, ASSUMED, "seconds of BLEU of a validation"),
     "disk": Constant(1e9, ASSUMED, "bytes/s that one process reads and sums"),
     # Two cores of the same, in fp32: benchmarks/README.md.
