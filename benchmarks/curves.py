@@ -8,7 +8,8 @@ Sentences of one length, EOS counted, on both sides. Where the length is varied 
 stay those of 80 sentences of mean length, as a budget of pieces (training.batch_pieces, search.batch_pieces) has it.
 Training is an update of the weights; translation, by greedy search and by a beam of 5, takes as many steps as the
 source has pieces. Each is done `times` times or more after a first one that does not count, the fastest counts. The
-share is that of the floor of this machine (floor.py).
+share is that of the floor (floor.py) with the faster of two products, before and after: where other work comes and
+goes, both feel it. With one thread seconds are those of the processor.
 """
 
 from __future__ import annotations
@@ -25,7 +26,7 @@ sys.path.insert(0, str(Path(__file__).resolve().parent.parent))
 
 import floor
 import synthetic
-from timing import fastest
+from timing import clock_for, fastest
 
 from seq2seq.memory import keep_freed_memory
 from seq2seq.search import translate_ids
@@ -76,15 +77,19 @@ def measure(point: Point, machine: floor.Machine, times: int, device: str) -> No
     lengths = floor.Lengths(point.length, point.length, point.sentences)
     least = floor.count(settings, point.vocabulary, lengths)
     pieces, cuda = point.sentences * point.length, device == "cuda"
+    clock = clock_for(cuda)
     bf16 = synthetic.precision(machine) is Precision.BF16
     for name, hypotheses in WORK.items():
+        before = floor.rate_of_product(torch.float32, device, times=2, clock=clock)
         work = _training(point, machine, device) if name == "training" else _search(point, name, device)
-        (first,) = fastest(work, times=1, cuda=cuda)
+        (first,) = fastest(work, times=1, cuda=cuda, clock=clock)
         trials = max(times, min(MANY, int(1 / first)))  # short ones vary more
-        seconds = fastest(work, times=trials, cuda=cuda)[0] / pieces
-        needed = (machine.floor(least.training(lengths), 4 * floor.PASSES * least.parameters / pieces, bf16)
+        seconds = fastest(work, times=trials, cuda=cuda, clock=clock)[0] / pieces
+        after = floor.rate_of_product(torch.float32, device, times=2, clock=clock)
+        now = dataclasses.replace(machine, rate=max(before, after))
+        needed = (now.floor(least.training(lengths), 4 * floor.PASSES * least.parameters / pieces, bf16)
                   if name == "training"
-                  else machine.floor(least.search(lengths, hypotheses), 4 * least.of_decoder / point.sentences))
+                  else now.floor(least.search(lengths, hypotheses), 4 * least.of_decoder / point.sentences))
         point.speed[name], point.share[name] = 1 / seconds, needed / seconds
 
 

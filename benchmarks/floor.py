@@ -18,6 +18,8 @@ from __future__ import annotations
 import argparse
 import dataclasses
 import sys
+import time
+from collections.abc import Callable
 from pathlib import Path
 
 import torch
@@ -129,14 +131,19 @@ class Machine:
 def measure(device: str = "cpu") -> Machine:
     """The best of several trials each."""
     cuda = device == "cuda"
-    rates = []
-    # A CPU without bf16 is a hundred times slower in it: a small product tells that soon enough.
-    for dtype, size in ((torch.float32, 8192 if cuda else 2048), (torch.bfloat16, 8192 if cuda else 512)):
-        one, other = (torch.randn(size, size, device=device).to(dtype) for _ in range(2))
-        rates.append(2 * size**3 / fastest(lambda one=one, other=other: one @ other, cuda=cuda)[0])
+    rates = [rate_of_product(dtype, device) for dtype in (torch.float32, torch.bfloat16)]
     table = torch.ones(1 << (30 if cuda else 26), device=device)  # far larger than the caches
     bandwidth = 2 * table.nbytes / fastest(lambda: table.add_(1), cuda=cuda)[0]
     return Machine(_name(cuda), torch.get_num_threads(), *rates, bandwidth)
+
+
+def rate_of_product(dtype: torch.dtype, device: str = "cpu", times: int = 8,
+                    clock: Callable[[], float] = time.perf_counter) -> float:
+    """Operations a second."""
+    # A CPU without bf16 is a hundred times slower in it: a small product tells that soon enough.
+    size = 8192 if device == "cuda" else 2048 if dtype is torch.float32 else 512
+    one, other = (torch.randn(size, size, device=device).to(dtype) for _ in range(2))
+    return 2 * size**3 / fastest(lambda: one @ other, times=times, cuda=device == "cuda", clock=clock)[0]
 
 
 def _name(cuda: bool) -> str:
