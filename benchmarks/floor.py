@@ -19,11 +19,14 @@ import argparse
 import dataclasses
 import sys
 import time
+from collections.abc import Callable
 from pathlib import Path
 
 import torch
 
 sys.path.insert(0, str(Path(__file__).resolve().parent.parent))
+
+from timing import fastest
 
 from seq2seq.settings.model import CellKind, ContextKind, NetworkSettings, ReadoutKind, ScoreKind
 from seq2seq.settings.reading import read_settings
@@ -126,31 +129,21 @@ class Machine:
 
 
 def measure(device: str = "cpu", small: bool = False) -> Machine:
-    """The best of several trials each: other work on the machine slows a trial, nothing speeds it up.
-
-    `small` is quick and says nothing of the machine.
-    """
+    """The best of several trials each. `small` is quick and says nothing of the machine."""
     cuda = device == "cuda"
-    rates = []
-    # A CPU without bf16 is a hundred times slower in it: a small product tells that soon enough.
-    sizes = (64, 64) if small else (8192, 8192) if cuda else (2048, 512)
-    for dtype, size in zip((torch.float32, torch.bfloat16), sizes, strict=True):
-        one, other = (torch.randn(size, size, device=device).to(dtype) for _ in range(2))
-        rates.append(2 * size**3 / _fastest(lambda one=one, other=other: one @ other, cuda))
+    rates = [rate_of_product(dtype, device, size=64 if small else None) for dtype in (torch.float32, torch.bfloat16)]
     table = torch.ones(1 << (16 if small else 30 if cuda else 26), device=device)  # far larger than the caches
-    bandwidth = 2 * table.nbytes / _fastest(lambda: table.add_(1), cuda)
+    bandwidth = 2 * table.nbytes / fastest(lambda: table.add_(1), cuda=cuda)[0]
     return Machine(_name(cuda), torch.get_num_threads(), *rates, bandwidth)
 
 
-def _fastest(work, cuda: bool, trials: int = 8) -> float:
-    best = float("inf")
-    for _ in range(trials):
-        start = time.perf_counter()
-        work()
-        if cuda:
-            torch.cuda.synchronize()
-        best = min(best, time.perf_counter() - start)
-    return best
+def rate_of_product(dtype: torch.dtype, device: str = "cpu", times: int = 8,
+                    clock: Callable[[], float] = time.perf_counter, size: int | None = None) -> float:
+    """Operations a second of a product of size x size; None: one that is large enough."""
+    # A CPU without bf16 is a hundred times slower in it: a small product tells that soon enough.
+    size = size or (8192 if device == "cuda" else 2048 if dtype is torch.float32 else 512)
+    one, other = (torch.randn(size, size, device=device).to(dtype) for _ in range(2))
+    return 2 * size**3 / fastest(lambda: one @ other, times=times, cuda=device == "cuda", clock=clock)[0]
 
 
 def _name(cuda: bool) -> str:

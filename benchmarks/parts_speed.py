@@ -10,7 +10,6 @@ from __future__ import annotations
 
 import argparse
 import sys
-import time
 from collections.abc import Callable
 from pathlib import Path
 
@@ -20,6 +19,8 @@ from torch import Tensor
 
 sys.path.insert(0, str(Path(__file__).resolve().parent.parent))
 
+from timing import fastest
+
 from seq2seq.memory import keep_freed_memory
 from seq2seq.models.additive import additive_scores, reference_scores
 from seq2seq.models.int8 import Int8Linear
@@ -27,17 +28,6 @@ from seq2seq.models.int8 import Int8Linear
 SENTENCES, STEPS, SOURCE, HIDDEN = 80, 16, 16, 512
 PRODUCTS = ((256, 8000), (512, 1536), (512, 512))  # inputs, outputs: output matrix, recurrence, query
 ROWS = (5, 80, 400, 1000)                          # one sentence with a beam of 5, ...
-
-
-def fastest(reference: Callable[[], object], fast: Callable[[], object], times: int) -> tuple[float, float]:
-    """Milliseconds of the fastest call of each, called in turns."""
-    best = [float("inf")] * 2
-    for _ in range(times):
-        for place, call in enumerate((reference, fast)):
-            start = time.perf_counter()
-            call()
-            best[place] = min(best[place], 1000 * (time.perf_counter() - start))
-    return best[0], best[1]
 
 
 def additive(times: int) -> None:
@@ -53,7 +43,8 @@ def additive(times: int) -> None:
         (scores(queries, keys, v) * weights).sum().backward()
 
     for name, run in (("additive score", forward), ("additive score, forward and backward", both)):
-        show(name, *fastest(lambda run=run: run(reference_scores), lambda run=run: run(additive_scores), times))
+        show(name, *fastest(lambda run=run: run(reference_scores), lambda run=run: run(additive_scores),
+                            times=times))
 
 
 @torch.inference_mode()
@@ -65,11 +56,12 @@ def eight_bits(times: int) -> None:
             x = torch.randn(rows, inputs)
             show(f"{rows} x {inputs} x {outputs} in eight bits", *fastest(
                 lambda x=x, weight=weight, bias=bias: F.linear(x, weight, bias),
-                lambda x=x, product=product: product(x), times))
+                lambda x=x, product=product: product(x), times=times))
 
 
 def show(name: str, reference: float, fast: float) -> None:
-    print(f"| {name} | {reference:.2f} | {fast:.2f} | {reference / fast:.2f} |", flush=True)
+    """A row; both in seconds."""
+    print(f"| {name} | {1000 * reference:.2f} | {1000 * fast:.2f} | {reference / fast:.2f} |", flush=True)
 
 
 def main() -> None:

@@ -12,28 +12,17 @@ from __future__ import annotations
 import argparse
 import sys
 import time
-from collections.abc import Callable
 from pathlib import Path
 
 import torch
-from torch import Tensor
 
 sys.path.insert(0, str(Path(__file__).resolve().parent.parent))
+
+from timing import fastest
 
 from seq2seq.memory import keep_freed_memory
 from seq2seq.models.cells import Cell
 from seq2seq.settings.model import CellKind
-
-
-def fastest(runs: list[Callable[..., Tensor]], inputs: tuple, times: int) -> list[float]:
-    """Milliseconds of the fastest forward and backward pass of each on the same inputs, run in turns."""
-    best = [float("inf")] * len(runs)
-    for _ in range(times):
-        for place, run in enumerate(runs):
-            start = time.process_time()
-            run(*inputs).sum().backward()
-            best[place] = min(best[place], time.process_time() - start)
-    return [1000 * seconds for seconds in best]
 
 
 def main() -> None:
@@ -50,8 +39,10 @@ def main() -> None:
     for kind in CellKind:
         cell = Cell(kind, sizes.embedding + sizes.hidden, sizes.hidden)
         state = cell.zero_state(y, sizes.rows)
-        library, ours = fastest([cell.library_sequence, cell.sequence], (y, state, c), sizes.times)
-        print(f"| {kind.value} | {library:.0f} | {ours:.0f} | {library / ours:.2f} |", flush=True)
+        library, ours = fastest(*(lambda run=run, state=state: run(y, state, c).sum().backward()
+                                  for run in (cell.library_sequence, cell.sequence)),
+                                times=sizes.times, clock=time.process_time)
+        print(f"| {kind.value} | {1000 * library:.0f} | {1000 * ours:.0f} | {library / ours:.2f} |", flush=True)
 
 
 if __name__ == "__main__":

@@ -12,6 +12,7 @@ the start of translate.py to its first line. What is none of its own options is 
 
 from __future__ import annotations
 
+import functools
 import itertools
 import statistics
 import subprocess
@@ -61,6 +62,7 @@ def main() -> None:
 def batch(bundle, sources: Sequence[str], references: Sequence[str], machine, options: dict, others: dict) -> None:
     """The table of throughput."""
     import floor
+    from timing import fastest
 
     from seq2seq import Translator
     from seq2seq.scoring import bleu
@@ -69,15 +71,16 @@ def batch(bundle, sources: Sequence[str], references: Sequence[str], machine, op
     from seq2seq.settings.translate import Numbers
 
     ways = list(itertools.product(("greedy", "beam"), options["precision"].split(","), options["pieces"].split(",")))
-    seconds, found = dict.fromkeys(ways, float("inf")), {}
-    for _ in range(int(options["times"])):
-        for way in ways:
-            kind, precision, pieces_at_once = way
-            search = read_settings(SearchSettings, {"kind": kind, "batch_pieces": int(pieces_at_once), **others})
-            translator = Translator([bundle], search, precision=Numbers(precision))
-            start = time.perf_counter()
-            found[way] = translator.translate_lines(sources)
-            seconds[way] = min(seconds[way], time.perf_counter() - start)
+    searches = {way: read_settings(SearchSettings, {"kind": way[0], "batch_pieces": int(way[2]), **others})
+                for way in ways}
+    translators = {way: Translator([bundle], searches[way], precision=Numbers(way[1])) for way in ways}
+    found: dict = {}
+
+    def translate(way: tuple[str, str, str]) -> None:
+        found[way] = translators[way].translate_lines(sources)
+
+    seconds = dict(zip(ways, fastest(*(functools.partial(translate, way) for way in ways),
+                                     times=int(options["times"])), strict=True))
     print("| search | precision | source pieces at once | pieces/s | sentences/s | share of the floor | BLEU |")
     print("|---|---|---|---|---|---|---|")
     for way in ways:
@@ -86,7 +89,7 @@ def batch(bundle, sources: Sequence[str], references: Sequence[str], machine, op
         lengths = floor.Lengths(sum(len(one.source_pieces) for one in translations) / len(translations),
                                 pieces / len(translations), len(translations))
         work = floor.count(bundle.settings, len(bundle.target_tokenizer), lengths)
-        hypotheses = 1 if way[0] == "greedy" else search.beam_size
+        hypotheses = 1 if way[0] == "greedy" else searches[way].beam_size
         least = machine.floor(work.search(lengths, hypotheses), 0) * pieces
         score = bleu([one.text for one in translations], references, resamples=0)
         print(f"| {' | '.join(way)} | {pieces / seconds[way]:,.0f} | {len(sources) / seconds[way]:,.0f} | "

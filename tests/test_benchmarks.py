@@ -14,6 +14,8 @@ sys.path.insert(0, str(Path(__file__).resolve().parent.parent / "benchmarks"))
 from gradients import KINDS, Remember
 from names import BEGIN, END, by_counting, perplexity, sample
 
+BENCHMARKS = Path(__file__).resolve().parent.parent / "benchmarks"
+
 
 @pytest.mark.parametrize("kind", KINDS, ids=lambda kind: kind.name)
 def test_norms_of_gradients_are_those_of_the_loss(kind):
@@ -123,3 +125,86 @@ def test_the_benchmark_of_gpus_fills_its_shapes_and_trains_by_graphs(monkeypatch
     shape = GraphedGradients(torch.nn.Linear(1, 1), settings.training, TapeRecorder(), cpu)._shape(batches[0])
     assert shape == (lengths.sentences, 8, 8)
     assert gpu.updates(settings, vocabulary, batches, cpu, 2) > 0
+
+
+def run(script: str, *options: str) -> list[list[list[str]]]:
+    """The tables that a script of benchmarks/ prints: of each its rows, the head first."""
+    done = subprocess.run([sys.executable, str(BENCHMARKS / script), *options], capture_output=True, text=True,
+                          check=False)
+    assert done.returncode == 0, done.stderr
+    tables: list[list[list[str]]] = []
+    before = ""
+    for line in done.stdout.splitlines():
+        if line.startswith("|") and not set(line) <= set("|-"):
+            if not before.startswith("|"):
+                tables.append([])
+            tables[-1].append([cell.strip() for cell in line.strip("|").split("|")])
+        before = line
+    return tables
+
+
+def number(cell: str) -> float:
+    return float(cell.replace(",", "").removesuffix(" %"))
+
+
+def test_profile_gives_every_second_and_every_product_to_a_part():
+    from floor import Lengths, count
+    from synthetic import settings
+
+    training, operators, search, _ = run("where_time_goes.py", "--quick")
+    for table, column, parts in ((training, 4, {"encoder recurrence", "decoder recurrence", "attention", "readout",
+                                                "output layer and loss", "clipping", "optimizer", "embedding"}),
+                                 (search, 2, {"recurrence, without its product", "attention", "products of the state",
+                                              "output layer", "search bookkeeping"})):
+        rows = {row[0]: row for row in table[1:]}
+        assert parts < rows.keys()
+        assert all(number(rows[name][column]) > 0 for name in parts)
+        assert sum(number(row[column]) for name, row in rows.items() if name != "all") == pytest.approx(100, abs=1)
+    assert len(operators) == 1 + 10
+    lengths = Lengths(15, 16, 4)
+    expected = count(settings(hidden=32), 500, lengths).training(lengths) * 4 * 16
+    assert 1e9 * number(training[-1][5]) == pytest.approx(expected, rel=0.05)
+
+
+def test_curves_have_every_point_and_a_figure(tmp_path):
+    figure = tmp_path / "throughput.png"
+    (table,) = run("curves.py", "--quick", "--threads", "1", "--times", "1", "--figure", str(figure))
+    assert {row[0] for row in table[1:]} == {"length", "sentences", "hidden"}
+    assert len(table) == 1 + 3 * 2 * 2 and {row[3] for row in table[1:]} == {"additive", "general"}
+    assert all(number(cell) > 0 for row in table[1:] for cell in row[4::2])
+    assert figure.read_bytes().startswith(b"\x89PNG")
+
+
+def test_speed_of_the_input():
+    corpora, by_pairs = run("input_speed.py", "pairs=500", "largest=20000")
+    assert [row[0] for row in corpora[1:]] == ["grammar, unigram", "grammar, bpe"]
+    assert all(number(cell) > 0 for row in corpora[1:] for cell in row[4:])
+    assert [number(row[0]) for row in by_pairs[1:]] == [200, 2000, 20000]
+    assert number(by_pairs[-1][3]) > 16  # the keys twice
+
+
+def test_predictions_follow_from_the_constants():
+    constants, networks, _, corpora, updates, training, *_ = run("predict.py", "reader=1e12", "order=0", "price=2")
+    known = {row[0]: (row[1], row[2]) for row in constants[1:]}
+    assert known["reader"] == ("1e+12", "given") and known["price"][1] == "given"
+    assert all(origin in ("measured", "published", "assumed", "given", "computed") for _, origin in known.values())
+    value = {name: float(written) for name, (written, _) in known.items()}
+    gnmt = {row[0]: row for row in networks[1:]}["gnmt"]
+    assert number(gnmt[6]) == pytest.approx(4 * number(gnmt[1]) / 1e6, rel=0.01)
+    (one,) = (row for row in updates if row[:3] == ["gnmt", "WMT14 en-de", "1 GPU"])
+    share = value[""] * value["share_here"] * value["peak"]
+    assert number(one[3]) == pytest.approx(1e3 * 16_000 * 1e6 * number(gnmt[2]) / share, rel=0.02)
+    (whole,) = (row for row in training if row[:3] == ["gnmt", "WMT14 en-de, 6", "1 GPU"])
+    seconds = 4.5e6 * 28 * 6 / number(whole[3])
+    assert number(whole[5]) == pytest.approx(seconds / 3600, rel=0.05)
+    assert number(whole[6]) == pytest.approx(2 * seconds / 3600, abs=0.6)
+    assert whole[7] == "products" and whole[3] == whole[8]  # a reader without limit changes nothing
+    assert [number(row[2]) for row in corpora[1:]] == pytest.approx([24 * 4.5e6 / 1e9, 24 * 3e8 / 1e9], abs=0.01)
+
+
+def test_a_constant_that_is_none_is_refused(monkeypatch):
+    import predict
+
+    monkeypatch.setattr(sys, "argv", ["predict.py", "prize=2"])
+    with pytest.raises(SystemExit, match=r"no such constant: prize=2\. There are: .*price"):
+        predict.main()

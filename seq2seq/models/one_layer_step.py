@@ -86,7 +86,7 @@ class OneLayerStep:
         assert memory.keys is not None and memory.values is not None
         rows = previous.shape
         *parts, ahead = (part.flatten(0, 1) for part in state.layers[0])
-        of_piece = self._of_piece(previous.flatten())
+        of_piece = self.of_previous(previous.flatten())
         after = step_from_gates(self.kind, self.nonlinearity, of_piece[:, : self.sizes[0]], ahead, tuple(parts))
         s = after[0]
         ahead, query, total = self.of_state(s).split(self.sizes, dim=-1)
@@ -100,7 +100,8 @@ class OneLayerStep:
         following = tuple(part.unflatten(0, rows) for part in (*after, ahead))
         return features, State((following,), state.fed), weights[:, 0] if self.attention.heads == 1 else weights.mean(1)
 
-    def _of_piece(self, previous: Tensor) -> Tensor:
+    def of_previous(self, previous: Tensor) -> Tensor:
+        """Pieces (R,) -> [u_y; e_y] (R, ...)."""
         if self.table is not None:
             return self.table.index_select(0, previous)
         return self.of_piece(self.model.embed(self.model.target_embedding, previous))
