@@ -143,6 +143,13 @@ def test_what_does_not_fit_is_refused_with_key_value_and_cure(override, line):
     assert "\n" not in str(caught.value)
 
 
+def test_a_line_break_in_a_choice_makes_no_second_line():
+    with pytest.raises(SettingError) as caught:
+        read_settings(TrainSettings, {"shape": "n_to_m\n"})
+    assert str(caught.value) == (r"shape='n_to_m\n' is not one of: n_to_m, n_to_n, n_to_1, one_to_n. "
+                                 "Did you mean n_to_m?")
+
+
 def test_scheduled_sampling_is_refused_where_it_cannot_be():
     for override, words in (("feed.output=false", "needs feed.output=true"),
                             ("attention.feed=input", "cannot go with attention.feed=input")):
