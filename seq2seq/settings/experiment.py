@@ -21,7 +21,7 @@ class Expected:
     value: float
     tolerance: float               # what another seed, or another processor's rounding, may cost
     split: str = "test"
-    minutes: float | None = None   # of training on one core of an AMD EPYC (AVX2); null: not measured
+    minutes: float | None = None   # of training, on one core unless the file says otherwise; null: not measured
     raw: list[str] = dataclasses.field(default_factory=list)      # files of the raw text, in the folder raw=DIR
     prepare: list[str] = dataclasses.field(default_factory=list)  # of python -m data_prep; DIR stands for that folder
 
