@@ -1,5 +1,6 @@
 # make demo: set up, prepare the embedded corpus, train two models, score them, translate.
 # make test: set up, check style and types, run the tests.
+# make reproduce experiment=NAME raw=DIR: train an experiment, compare it with its figure in README or docs/.
 # make torture: the long checks of trust: faults, kills, mutated bundles, hostile text, long runs.
 
 PYTHON ?= python3
@@ -7,7 +8,7 @@ VENV := .venv
 BIN := $(VENV)/bin
 DEMO := runs/demo
 
-.PHONY: demo test torture clean help
+.PHONY: demo test reproduce torture clean help
 .DELETE_ON_ERROR:
 
 help:
@@ -35,6 +36,9 @@ test: $(VENV)/.installed-test
 	$(BIN)/ruff check .
 	$(BIN)/mypy
 	$(BIN)/python -m pytest -n 2
+
+reproduce: $(VENV)/.installed
+	$(BIN)/python reproduce.py $(foreach name,experiment raw seed run,$(if $($(name)),$(name)="$($(name))"))
 
 torture: $(VENV)/.installed-test
 	$(BIN)/python -m pytest torture -s

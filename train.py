@@ -17,15 +17,16 @@ from seq2seq.command import command
 from seq2seq.errors import UserError
 from seq2seq.memory import keep_freed_memory
 from seq2seq.run_name import register, run_name
-from seq2seq.settings.training import TrainSettings
+from seq2seq.settings.experiment import ExperimentSettings
 
 EMBEDDED = "data/grammar"
 log = logging.getLogger("seq2seq")
 
 
-@command(config_name="train", kind=TrainSettings)
-def main(settings: TrainSettings) -> None:
+@command(config_name="train", kind=ExperimentSettings)
+def main(experiment: ExperimentSettings) -> None:
     keep_freed_memory()
+    settings = experiment.of_the_run()
     if not settings.run:
         name = run_name(settings.corpus, settings.cell.kind.value, settings.shape.value,
                         settings.context.kind.value)

@@ -1,4 +1,4 @@
-"""What the four commands share: Hydra in front, one-line errors, logs on standard error.
+"""What the commands share: Hydra in front, one-line errors, logs on standard error.
 
     @command(config_name="train", kind=TrainSettings)
     def main(settings: TrainSettings) -> None: ...

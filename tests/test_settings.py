@@ -15,6 +15,7 @@ from omegaconf import OmegaConf
 from seq2seq.command import CONFIGURATION
 from seq2seq.errors import SettingError
 from seq2seq.run_name import register, run_name
+from seq2seq.settings.experiment import ExperimentSettings
 from seq2seq.settings.model import AttentionFeed, CellKind, ContextKind, FeedContext, NetworkSettings
 from seq2seq.settings.reading import differences, read_settings, write_settings
 from seq2seq.settings.training import Schedule, TrainSettings
@@ -105,7 +106,8 @@ def test_what_a_shape_has_not_is_refused(overrides, line):
 
 @pytest.mark.parametrize("name", choices("experiment"))
 def test_every_experiment_can_be_read(name):
-    assert isinstance(read_settings(TrainSettings, composed(f"experiment={name}")), TrainSettings)
+    settings = read_settings(ExperimentSettings, composed(f"experiment={name}")).of_the_run()
+    assert type(settings) is TrainSettings and "expected" not in write_settings(settings)
 
 
 @pytest.mark.parametrize(("override", "line"), [
@@ -141,6 +143,13 @@ def test_what_does_not_fit_is_refused_with_key_value_and_cure(override, line):
         read_settings(TrainSettings, mapping)
     assert str(caught.value).startswith(line)
     assert "\n" not in str(caught.value)
+
+
+def test_a_line_break_in_a_choice_makes_no_second_line():
+    with pytest.raises(SettingError) as caught:
+        read_settings(TrainSettings, {"shape": "n_to_m\n"})
+    assert str(caught.value) == (r"shape='n_to_m\n' is not one of: n_to_m, n_to_n, n_to_1, one_to_n. "
+                                 "Did you mean n_to_m?")
 
 
 def test_scheduled_sampling_is_refused_where_it_cannot_be():

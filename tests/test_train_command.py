@@ -73,6 +73,7 @@ def test_train_stop_continue(place):
     (["corpus=data/tiny", "training.max_update=3"], "max_update"),
     (["corpus=data/tiny", "+training.max_update=3"], "training.max_update is not a setting. Did you mean max_updates?"),
     (["corpus=data/tiny", "cell=gruu"], "gruu"),
+    (["corpus=data/tiny", "experiment=dmo"], "experiment=dmo is not one of: bahdanau2015, "),
     (["corpus=data/tiny", "model.hidden=many"], "model.hidden='many' is not a whole number."),
     (["corpus=data/tiny", "context=attention", "feed.context=initial_state"], "Choose feed.context=every_step"),
     (["corpus=data/tiny", "run=data", *SMALL], "data is there already and is no run folder"),

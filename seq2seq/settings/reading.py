@@ -142,7 +142,8 @@ def _read_choice(kind: type[enum.Enum], value: Any, where: str) -> enum.Enum:
         return kind(value)
     close = difflib.get_close_matches(str(value), choices, n=1)
     hint = f" Did you mean {close[0]}?" if close else ""
-    raise SettingError(f"{where}={value} is not one of: {', '.join(choices)}.{hint}")
+    shown = value if str(value).isprintable() else repr(value)  # a line stays a line
+    raise SettingError(f"{where}={shown} is not one of: {', '.join(choices)}.{hint}")
 
 
 def _read_scalar(kind: Any, value: Any, where: str) -> Any:

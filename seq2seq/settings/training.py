@@ -172,11 +172,11 @@ class TrainSettings(NetworkSettings):
             )
 
     def _check_measure(self) -> None:
-        own = _MEASURES.get(self.shape, [])
+        own = MEASURES.get(self.shape, [])
         if self.training.best_by not in (*own, Measure.PERPLEXITY):
             choices = " or ".join(f"training.best_by={kind.value}" for kind in (*own, Measure.PERPLEXITY))
             raise SettingError(f"training.best_by={self.training.best_by.value} cannot go with "
                                f"shape={self.shape.value}. Choose {choices}.")
 
 
-_MEASURES = {Shape.N_TO_M: [Measure.BLEU], Shape.N_TO_N: [Measure.ACCURACY], Shape.N_TO_1: [Measure.ACCURACY]}
+MEASURES = {Shape.N_TO_M: [Measure.BLEU], Shape.N_TO_N: [Measure.ACCURACY], Shape.N_TO_1: [Measure.ACCURACY]}

@@ -1,0 +1,180 @@
+"""Trains an experiment and compares it with the figure that the README or docs/ report of it.
+
+    python reproduce.py                                      # lists the experiments that have a figure
+    python reproduce.py experiment=multi30k_en_de raw=DIR    # DIR holds the raw text
+    python reproduce.py --help
+"""
+
+from __future__ import annotations
+
+import json
+import logging
+import os
+import re
+import shlex
+import signal
+import subprocess
+import sys
+from pathlib import Path
+from typing import Any, NamedTuple
+
+from seq2seq.command import CONFIGURATION, command
+from seq2seq.errors import SettingError
+from seq2seq.settings.experiment import Expected, ReproduceSettings
+from seq2seq.settings.reading import read_settings
+from seq2seq.settings.training import Measure
+
+ROOT = Path(__file__).resolve().parent
+RAW = "DIR"  # stands in `expected.prepare` for raw=
+WIDTH = 120  # columns of a table that no terminal reads
+log = logging.getLogger("seq2seq")
+
+
+class Measured(NamedTuple):
+    value: float
+    interval: list[float] | None  # 95 %
+    signature: str                # what the value is of
+
+
+@command(config_name="reproduce", kind=ReproduceSettings)
+def main(settings: ReproduceSettings) -> None:
+    if settings.name is None:
+        show_experiments(experiments())
+        return
+    expected = settings.expected
+    if expected is None:
+        raise SettingError(f"experiment={settings.name} has no figure to compare with. These have: "
+                           f"{', '.join(experiments())}. To train it: python train.py experiment={settings.name} "
+                           "corpus=FOLDER")
+    prepare(settings, expected)
+    given = [word for word in settings.words if not word.startswith(("raw=", "run="))]
+    run("train.py", *given, f"run={quoted(settings.run)}")
+    if not is_finished(settings):
+        log.info("nothing is compared before %s has ended; the same command continues it", settings.run)
+        sys.exit(128 + signal.SIGINT)
+    training = settings.training
+    run("evaluate.py", f"run={quoted(settings.run)}", f"split={expected.split}", f"device={training.device.value}",
+        f"threads={'null' if training.threads is None else training.threads}")
+    sys.exit(compare(settings, expected))
+
+
+def prepare(settings: ReproduceSettings, expected: Expected) -> None:
+    """Makes the packed corpus unless it is there. The embedded one is made by train.py."""
+    if not expected.prepare or (Path(settings.corpus) / "manifest.json").is_file():
+        return
+    if settings.raw is None:
+        raise SettingError(f"raw is missing: {settings.corpus} is not there yet. Give the folder of its raw text, "
+                           f"raw=DIR with {', '.join(expected.raw)}.")
+    missing = [name for name in expected.raw
+               if not any(Path(settings.raw, name + packed).is_file() for packed in ("", ".gz"))]
+    if missing:
+        raise SettingError(f"raw={settings.raw} has no {', '.join(missing)}. Give the folder that holds them, plain or "
+                           ".gz.")
+    pairs = [word.split("=", maxsplit=1) for word in [*expected.prepare, f"corpus={settings.corpus}"]]
+    run("-m", "data_prep", *(f"{key}={quoted(value.replace(RAW, settings.raw))}" for key, value in pairs))
+
+
+def run(*words: str) -> None:
+    """One of our commands, as a person runs it. Where it fails this one ends, with its exit code."""
+    log.info("%s", shlex.join(["python", *words]))
+    path = os.pathsep.join(filter(None, [str(ROOT), os.environ.get("PYTHONPATH")]))
+    script = [str(ROOT / words[0])] if words[0].endswith(".py") else [words[0]]
+    child = subprocess.Popen([sys.executable, *script, *words[1:]], env={**os.environ, "PYTHONPATH": path})
+    # Training saves before it ends: wait for it. Ctrl-C at a terminal has reached it already.
+    before = {signal.SIGINT: signal.signal(signal.SIGINT, lambda *_: None),
+              signal.SIGTERM: signal.signal(signal.SIGTERM, lambda *_: child.terminate())}
+    code = child.wait()
+    for number, handler in before.items():
+        signal.signal(number, handler)
+    if code:
+        sys.exit(code if code > 0 else 128 - code)
+
+
+def is_finished(settings: ReproduceSettings) -> bool:
+    """False when training was interrupted, which is no failure and leaves a model too."""
+    from seq2seq.checkpoint import load_checkpoint
+    from seq2seq.run_folder import CHECKPOINTS
+    from seq2seq.state import TrainState
+
+    content = load_checkpoint(Path(settings.run) / CHECKPOINTS)
+    return content is not None and TrainState.read(content["state"]).stop_reason(settings.training) is not None
+
+
+def compare(settings: ReproduceSettings, expected: Expected) -> int:
+    """Prints the table to standard output; returns the exit code."""
+    path = Path(settings.run) / "evaluation" / f"{expected.split}.json"
+    found = measured(json.loads(path.read_text(encoding="utf-8")), expected.measure)
+    gain = expected.gain(found.value)
+    verdict = "better" if gain > expected.tolerance else "within" if gain >= -expected.tolerance else "WORSE"
+    around = f" [{found.interval[0]:.1f}, {found.interval[1]:.1f}]" if found.interval else ""
+    show(["", f"{settings.name}, seed {settings.seed}, {expected.split}: {expected.measure.value}"], [
+        ["measured", f"{found.value:{digits(expected)}}{around}"],
+        ["expected", f"{expected.value:g}"],
+        ["tolerance", f"{expected.tolerance:g}"],
+        ["verdict", f"{verdict} ({gain:+{digits(expected)}})"],
+        ["signature", found.signature]])
+    if verdict != "WORSE":
+        return 0
+    log.info("%s of %s is %.4g worse than expected.value=%g, more than expected.tolerance=%g", expected.measure.value,
+             settings.run, -gain, expected.value, expected.tolerance)
+    return 1
+
+
+def measured(record: dict[str, Any], measure: Measure) -> Measured:
+    """From what evaluate.py has written."""
+    match measure:
+        case Measure.BLEU:
+            score = record["bleu"]
+            return Measured(score["value"], score["interval"], score["signature"])
+        case Measure.ACCURACY:
+            return Measured(record["accuracy"], record["interval"], f"per cent of {record['labels']:,} labels")
+        case Measure.PERPLEXITY:
+            return Measured(record["perplexity"], None, "per target piece")
+
+
+def digits(expected: Expected) -> str:
+    return ".3f" if expected.measure is Measure.PERPLEXITY else ".2f"
+
+
+def experiments() -> dict[str, Expected]:
+    """Name -> figure, of those that have one."""
+    from hydra import compose, initialize_config_dir
+    from omegaconf import OmegaConf
+
+    found = {}
+    with initialize_config_dir(str(CONFIGURATION), version_base="1.3"):
+        for path in sorted((CONFIGURATION / "experiment").glob("*.yaml")):
+            expected = compose("train", [f"experiment={path.stem}"]).get("expected")
+            if expected is not None:
+                mapping: Any = OmegaConf.to_container(expected)
+                found[path.stem] = read_settings(Expected, mapping, "expected")
+    return found
+
+
+def show_experiments(found: dict[str, Expected]) -> None:
+    show(["experiment", "split", "measure", "expected", "tolerance", "minutes", "raw=DIR with"], [
+        [name, one.split, one.measure.value, f"{one.value:g}", f"{one.tolerance:g}",
+         "" if one.minutes is None else f"{one.minutes:g}", ", ".join(one.raw)] for name, one in found.items()])
+    print("python reproduce.py experiment=NAME raw=DIR    minutes: of training on an AMD EPYC (AVX2), "
+          "one core, of demo two")
+
+
+def show(head: list[str], rows: list[list[str]]) -> None:
+    from rich.console import Console
+    from rich.table import Table
+
+    table = Table(*head)
+    for row in rows:
+        table.add_row(*row)
+    Console(width=None if sys.stdout.isatty() else WIDTH).print(table)
+
+
+def quoted(text: str) -> str:
+    """A value on a command line of Hydra's, whatever is in it."""
+    if re.fullmatch(r"[\w./-]+", text):
+        return text
+    return "'" + text.replace("\\'", "\\\\'").replace("'", "\\'") + "'"
+
+
+if __name__ == "__main__":
+    main()

@@ -1,0 +1,63 @@
+"""What an experiment file (conf/experiment/) may hold: the settings of a run, and the figure that it is to reach.
+
+The figure stands beside the settings for reproduce.py alone. train.py takes the settings without it, so that
+no run folder and no bundle knows of it.
+"""
+
+from __future__ import annotations
+
+import dataclasses
+
+from seq2seq.errors import SettingError
+from seq2seq.settings.reading import check
+from seq2seq.settings.training import MEASURES, Measure, TrainSettings
+
+
+@dataclasses.dataclass(kw_only=True)
+class Expected:
+    """A reported figure of best/, and what it takes to come by it."""
+
+    measure: Measure
+    value: float
+    tolerance: float               # what another seed, or another processor's rounding, may cost
+    split: str = "test"
+    minutes: float | None = None   # of training, on one core unless the file says otherwise; null: not measured
+    raw: list[str] = dataclasses.field(default_factory=list)      # files of the raw text, in the folder raw=DIR
+    prepare: list[str] = dataclasses.field(default_factory=list)  # of python -m data_prep; DIR stands for that folder
+
+    def __post_init__(self) -> None:
+        check(self, "value", above=0)
+        check(self, "tolerance", at_least=0)
+        check(self, "minutes", above=0)
+
+    def gain(self, measured: float) -> float:
+        """How much better `measured` is than the figure; below 0: worse."""
+        return measured - self.value if self.measure.higher_is_better else self.value - measured
+
+
+@dataclasses.dataclass(kw_only=True)
+class ExperimentSettings(TrainSettings):
+    """What the command line of train.py amounts to."""
+
+    expected: Expected | None = None
+
+    def __post_init__(self) -> None:
+        super().__post_init__()
+        measures = (*MEASURES.get(self.shape, []), Measure.PERPLEXITY)
+        if self.expected is not None and self.expected.measure not in measures:
+            choices = " or ".join(f"expected.measure={measure.value}" for measure in measures)
+            raise SettingError(f"expected.measure={self.expected.measure.value} cannot go with "
+                               f"shape={self.shape.value}. Choose {choices}.")
+
+    def of_the_run(self) -> TrainSettings:
+        """Without the figure."""
+        return TrainSettings(**{field.name: getattr(self, field.name) for field in dataclasses.fields(TrainSettings)})
+
+
+@dataclasses.dataclass(kw_only=True)
+class ReproduceSettings(ExperimentSettings):
+    """All of reproduce.py: the experiment as train.py would have it, and the place of the raw text."""
+
+    raw: str | None = None         # folder with the files `expected.raw`; null: the corpus is there, or needs none
+    name: str | None = None        # of the experiment; conf/reproduce.yaml asks Hydra for it
+    words: list[str] = dataclasses.field(default_factory=list)  # of the command line, likewise

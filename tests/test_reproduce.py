@@ -1,0 +1,173 @@
+"""reproduce.py as a person runs it, and the experiment files: their commands, and their figures beside the docs'."""
+
+from __future__ import annotations
+
+import json
+import os
+import random
+import re
+import signal
+import subprocess
+import sys
+import time
+from pathlib import Path
+
+import pytest
+from commands import ROOT, is_one_line, run_apart, run_here
+from test_settings import choices, composed
+
+from seq2seq.run_folder import recorded, settings_text
+from seq2seq.settings.experiment import Expected, ExperimentSettings, ReproduceSettings
+from seq2seq.settings.reading import read_settings
+from seq2seq.settings.training import Measure
+
+sys.path.insert(0, str(ROOT))
+
+import reproduce
+
+TINY = ["experiment=surnames", "raw=raw", "model.embedding=8", "model.hidden=16", "training.batch_pieces=200",
+        "training.max_epochs=null", "training.device=cpu", "training.precision=fp32", "training.threads=1",
+        "expected.prepare=['data=generation','data.train=DIR/all','data.valid_size=20','data.test_size=20','num_proc=1']"]
+COMMAND = re.compile(r"# (make reproduce|python train\.py) experiment=(\w+)( [a-z]+=\S+)?")
+PAPERS = {"bahdanau2015", "cho2014", "luong2015", "sutskever2014"}  # architectures, of which no figure is reported
+
+
+@pytest.fixture(scope="module")
+def place(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """A folder with the raw text of a few names, as of experiment=surnames."""
+    folder, draw = tmp_path_factory.mktemp("reproduce"), random.Random(1)
+    (folder / "raw").mkdir()
+    pairs = [(label, "".join(draw.choices(letters, k=draw.randint(3, 6)))) for _ in range(150)
+             for label, letters in (("First", "ab"), ("Second", "xy"))]
+    for side, lines in zip(("label", "text"), zip(*pairs, strict=True), strict=True):
+        (folder / "raw" / f"all.{side}").write_text("\n".join(lines) + "\n")
+    return folder
+
+
+def test_prepares_trains_evaluates_and_compares(place: Path, capfdbinary, monkeypatch) -> None:
+    run, table = place / "runs" / "reproduce" / "surnames-1", "surnames, seed 1, test: perplexity"
+    command = [*TINY, "training.max_updates=30", "expected.value=6"]
+    done = run_apart("reproduce", [*command, "expected.tolerance=5"], cwd=place)
+    assert done.code == 0 and table in done.out.decode() and "within (" in done.out.decode(), done.err
+    for words in ("python -m data_prep data=generation data.train=raw/all", "python train.py experiment=surnames ",
+                  "python evaluate.py run=runs/reproduce/surnames-1 split=test"):
+        assert words in done.err
+    assert (run / "settings.yaml").read_text() == settings_text(recorded(run))  # which has no `expected`
+
+    # Once more, without the commands: nothing is prepared again, and a figure that cannot be reached is not.
+    ran: list[str] = []
+    monkeypatch.chdir(place)
+    monkeypatch.setattr(reproduce, "run", lambda *words: ran.append(words[0]))
+    done = run_here("reproduce", [*command, "expected.value=1", "expected.tolerance=0.01"], capfdbinary, monkeypatch)
+    assert done.code == 1 and table in done.out.decode() and "WORSE (-" in done.out.decode()
+    assert ran == ["train.py", "evaluate.py"]
+    assert re.fullmatch(r"perplexity of runs/reproduce/surnames-1 is [\d.]+ worse than expected.value=1, more than "
+                        r"expected.tolerance=0.01\n", done.err)
+
+    # A run that was stopped has a model too, which is not what the figure is of.
+    ran.clear()
+    done = run_here("reproduce", [*command, "training.max_updates=31"], capfdbinary, monkeypatch)
+    assert done.code == 130 and ran == ["train.py"] and done.out == b""
+    assert done.err == "nothing is compared before runs/reproduce/surnames-1 has ended; the same command continues it\n"
+
+
+def test_a_signal_reaches_the_command_which_may_end_first(tmp_path: Path) -> None:
+    """As training does: it saves, and ends without a complaint."""
+    child = ("import pathlib, signal, sys, time; signal.signal(signal.SIGTERM, lambda *_: sys.exit("
+             "pathlib.Path('saved').write_text('')*0)); pathlib.Path('ready').write_text(''); time.sleep(60)")
+    process = subprocess.Popen([sys.executable, "-c", f"import reproduce; reproduce.run('-c', {child!r}); print('on')"],
+                               cwd=tmp_path, env={**os.environ, "PYTHONPATH": str(ROOT)}, stdout=subprocess.PIPE)
+    deadline = time.monotonic() + 60
+    while time.monotonic() < deadline and not (tmp_path / "ready").exists():
+        time.sleep(0.05)
+    process.send_signal(signal.SIGINT)  # at a terminal the command has it already
+    process.send_signal(signal.SIGTERM)
+    out, _ = process.communicate(timeout=60)
+    assert process.returncode == 0 and out == b"on\n" and (tmp_path / "saved").exists()
+
+
+@pytest.mark.parametrize(("measure", "value", "code", "words"), [
+    ("bleu", 37.73, 0, "within (+0.00)"), ("bleu", 36.8, 0, "within (-0.93)"), ("bleu", 36.7, 1, "WORSE (-1.03)"),
+    ("bleu", 39.0, 0, "better (+1.27)"), ("bleu", float("nan"), 1, "WORSE (+nan)"),
+    ("accuracy", 39.0, 0, "better (+1.27)"), ("accuracy", 30.0, 1, "WORSE (-7.73)"),
+    ("perplexity", 39.0, 1, "WORSE (-1.270)"), ("perplexity", 30.0, 0, "better (+7.730)"),
+])
+def test_verdicts(tmp_path, capsys, measure: str, value: float, code: int, words: str) -> None:
+    (tmp_path / "evaluation").mkdir()
+    (tmp_path / "evaluation" / "test.json").write_text(json.dumps({
+        "bleu": {"value": value, "interval": [1, 2], "signature": "nrefs:1"}, "labels": 1234, "interval": [1, 2],
+        "accuracy": value, "perplexity": value}))
+    expected = Expected(measure=Measure(measure), value=37.73, tolerance=1)
+    assert reproduce.compare(ReproduceSettings(name="some", run=str(tmp_path)), expected) == code
+    table = capsys.readouterr().out
+    assert words in table and f"some, seed 1, test: {measure}" in table
+    signature = {"bleu": "nrefs:1", "accuracy": "per cent of 1,234 labels", "perplexity": "per target piece"}
+    assert signature[measure] in table
+
+
+@pytest.mark.parametrize(("arguments", "message"), [
+    (["experiment=surname"], "experiment=surname is not one of: "),
+    (["experiment=surname"], "Did you mean surnames?"),
+    (["experiment=cho2014"], "experiment=cho2014 has no figure to compare with. These have: demo, demo_last, multi30k"),
+    (["experiment=surnames"], "raw is missing: data/surnames is not there yet. Give the folder of its raw text, "
+                              "raw=DIR with all.label, all.text."),
+    (["experiment=surnames", "raw=some"], "raw=some has no all.text. Give the folder that holds"),
+])
+def test_a_mistake_is_one_line(tmp_path, capfdbinary, monkeypatch, arguments: list[str], message: str) -> None:
+    monkeypatch.chdir(tmp_path)
+    (tmp_path / "some").mkdir()
+    (tmp_path / "some" / "all.label.gz").write_bytes(b"")
+    done = run_here("reproduce", arguments, capfdbinary, monkeypatch)
+    assert is_one_line(done) and message in done.err, done
+
+
+@pytest.mark.parametrize("name", ["reproduce", "train"])
+@pytest.mark.parametrize(("argument", "message"), [
+    ("+expected.tolerence=1", "expected.tolerence is not a setting. Did you mean tolerance?"),
+    ("expected.measure=accuracy", "expected.measure=accuracy cannot go with shape=n_to_m. Choose expected.measure="),
+    ("expected.tolerance=-1", "expected.tolerance=-1.0 is out of range"),
+])
+def test_a_figure_that_is_none_is_refused(capfdbinary, monkeypatch, name: str, argument: str, message: str) -> None:
+    done = run_here(name, ["experiment=demo", "run=runs/none", argument], capfdbinary, monkeypatch)
+    assert is_one_line(done) and message in done.err, done
+
+
+def test_without_an_experiment_those_with_a_figure_are_listed(capfdbinary, monkeypatch) -> None:
+    done = run_here("reproduce", [], capfdbinary, monkeypatch)
+    table = done.out.decode()
+    assert done.code == 0 and all(f"│ {name} " in table for name in EXPECTED) and "37.73" in table
+    assert not any(name in table for name in PAPERS)
+
+
+def experiment(name: str) -> ExperimentSettings:
+    return read_settings(ExperimentSettings, composed(f"experiment={name}"))
+
+
+EXPECTED = [name for name in choices("experiment") if name not in PAPERS]
+
+
+@pytest.mark.parametrize("name", choices("experiment"))
+def test_every_experiment_begins_with_its_command(name: str) -> None:
+    package, line, *_ = (ROOT / "conf" / "experiment" / f"{name}.yaml").read_text(encoding="utf-8").splitlines()
+    settings = experiment(name)
+    found = COMMAND.fullmatch(line)
+    assert package == "# @package _global_" and found and found[2] == name  # Hydra wants the package before all else
+    if settings.expected is None:
+        assert name in PAPERS and found[1] == "python train.py"
+    else:
+        assert found[1] == "make reproduce" and found[3] == (" raw=DIR" if settings.expected.raw else None)
+
+
+@pytest.mark.parametrize("name", EXPECTED)
+def test_an_expected_figure_is_one_that_is_reported(name: str) -> None:
+    expected = experiment(name).expected
+    rows = [line for page in ("README.md", "docs/shapes.md") for line in (ROOT / page).read_text("utf-8").splitlines()
+            if line.startswith("| ")]
+    assert any(cell.strip().split(" [")[0] == f"{expected.value:g}" for row in rows for cell in row.split("|"))
+    assert all("=" in word for word in expected.prepare) and bool(expected.prepare) == bool(expected.raw)
+
+
+def test_make_hands_its_arguments_on() -> None:
+    done = subprocess.run(["make", "-n", "reproduce", "experiment=demo", "seed=2"], cwd=ROOT, check=True, text=True,
+                          capture_output=True)
+    assert done.stdout.splitlines()[-1].split() == [".venv/bin/python", "reproduce.py", 'experiment="demo"', 'seed="2"']
