@@ -48,7 +48,7 @@ CONSTANTS = {
     "reader": Constant(640_000, MEASURED, "target pieces/s into batches"),
     "reader_sampling": Constant(230_000, MEASURED,
                                 "the same with BPE-dropout on both sides (unigram sampling: 560,000)"),
-    "order": Constant(1.2e-7, MEASURED, "seconds a pair (of 100 million) to draw a corpus's order, for each chunk"),
+    "order": Constant(1.2e-7, MEASURED, "seconds a pair (of 100 million) to draw a corpus's order, once an epoch"),
     "into_pieces": Constant(75_000, MEASURED, "sentences/s into pieces"),
     "and_back": Constant(140_000, MEASURED, "sentences/s from pieces to text"),
     "host_step": Constant(3e-3, MEASURED, "seconds of a step of search at most: 37 ms for one sentence of some 14"),

@@ -8,7 +8,7 @@ that is gone afterwards. Prints
 
 - target pieces a second that TrainingBatches.chunk brings into batches, without and with subword sampling. One thread
   of every process does this for the batches of all processes, so the speed of training cannot be above it;
-- seconds to draw the order of a corpus, which is drawn anew for every chunk of 100,000 pairs, by its pairs;
+- seconds to draw the order of a corpus, once an epoch, by its pairs;
 - seconds and bytes that finding duplicates takes, by pairs;
 - sentences a second that the tokenizers turn into pieces and back.
 

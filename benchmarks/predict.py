@@ -2,7 +2,7 @@
 
     python benchmarks/predict.py
     python benchmarks/predict.py price=2 memory=141e9 memory_rate=4.8e12        # an H200
-    python benchmarks/predict.py reader=1.2e6 order=0                           # what another reader would change
+    python benchmarks/predict.py reader=1.2e6                                   # what another reader would change
 
 Prints the constants with where they come from, then a table for every step; docs/scaling.md explains them. Each can be
 given anew as name=value. What is predicted was not run. Operations and parameters are counted by floor.py. An update
@@ -16,7 +16,7 @@ on n GPUs, of P target pieces on each, takes
     optimizer        PASSES * 4 bytes * parameters / memory_rate
     all-reduce       2 (n - 1) / n * 4 bytes * parameters / (link, or network where n is more than one machine holds)
     batches          n P / reader                               for all n P pieces, by one thread of every process
-    order            n P / (pieces * CHUNK_PAIRS) * pairs * order      by the same thread
+    order            n P / pieces * order                   by the same thread, once an epoch
 """
 
 from __future__ import annotations
@@ -33,7 +33,6 @@ import floor
 from constants import CONSTANTS, GIVEN
 
 from data_prep.prepare import SHARDS
-from seq2seq.batches import CHUNK_PAIRS
 from seq2seq.models.output import BLOCK_LOGITS_CUDA
 from seq2seq.settings.model import NetworkSettings, ScoreKind
 from seq2seq.settings.search import SearchSettings
@@ -108,7 +107,7 @@ def update(network: Network, corpus: Corpus, gpus: int, known: SimpleNamespace, 
     products, bytes_ = pieces * network.counted.training(network.lengths), 4 * network.counted.parameters
     everything = pieces * max(gpus, 1)
     found = {"batches": everything / reader,
-             "order": everything / known.pieces / CHUNK_PAIRS * corpus.pairs * known.order}
+             "order": everything / known.pieces * known.order}
     if not gpus:
         return found | {"products": products / known.cpu_training}
     wire = known.link if gpus <= MACHINE else known.network

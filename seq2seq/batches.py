@@ -159,6 +159,7 @@ class TrainingBatches:
         fits = (split.source_lengths < max_pieces) & (split.target_lengths < max_pieces)
         self.rows = np.flatnonzero(fits)
         self.left_out = len(split) - len(self.rows)
+        self._drawn: tuple[int, np.ndarray] | None = None  # an epoch, and its order
 
     @property
     def chunks(self) -> int:
@@ -221,7 +222,9 @@ class TrainingBatches:
         return -(-lengths // self._multiple) * self._multiple
 
     def _chunk_rows(self, epoch: int, chunk: int) -> np.ndarray:
-        order = np.random.default_rng([self._seed, epoch, 0]).permutation(self.rows)
+        if self._drawn is None or self._drawn[0] != epoch:  # kept: of a large corpus it takes longer than a chunk
+            self._drawn = epoch, np.random.default_rng([self._seed, epoch, 0]).permutation(self.rows)
+        order = self._drawn[1]
         # Sorted again inside the chunk: reads the memory map forwards. The plan shuffles anyway.
         return np.sort(order[chunk * self._chunk_pairs : (chunk + 1) * self._chunk_pairs])
 
