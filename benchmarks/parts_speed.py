@@ -1,4 +1,5 @@
-"""Parts of the network that were made faster, each against its reference: the additive score, products in eight bits.
+"""Parts of the network that were made faster, each against its reference: the additive score, products of few rows,
+products in eight bits.
 
     python benchmarks/parts_speed.py
     python benchmarks/parts_speed.py --threads 2
@@ -22,10 +23,12 @@ sys.path.insert(0, str(Path(__file__).resolve().parent.parent))
 from timing import fastest
 
 from seq2seq.memory import keep_freed_memory
-from seq2seq.models.additive import additive_scores, reference_scores
+from seq2seq.models.additive import additive_scores, powers_of, reference_scores, scores_from_powers
 from seq2seq.models.int8 import Int8Linear
+from seq2seq.models.products import linear
 
 SENTENCES, STEPS, SOURCE, HIDDEN = 80, 16, 16, 512
+BATCH, BEAM = 200, 5                               # of search
 PRODUCTS = ((256, 8000), (512, 1536), (512, 512))  # inputs, outputs: output matrix, recurrence, query
 ROWS = (5, 80, 400, 1000)                          # one sentence with a beam of 5, ...
 
@@ -45,6 +48,24 @@ def additive(times: int) -> None:
     for name, run in (("additive score", forward), ("additive score, forward and backward", both)):
         show(name, *fastest(lambda run=run: run(reference_scores), lambda run=run: run(additive_scores),
                             times=times))
+
+
+@torch.inference_mode()
+def of_search(times: int) -> None:
+    """The score of a step of search, its keys' powers at hand; products of one sentence's hypotheses."""
+    queries, keys, v = torch.randn(BATCH, BEAM, HIDDEN), torch.randn(BATCH, SOURCE, HIDDEN), torch.randn(HIDDEN)
+    powers = powers_of(keys)
+    assert powers is not None
+    show(f"additive score in search, {BATCH} sentences x {BEAM} x {SOURCE} pieces", *fastest(
+        lambda: reference_scores(queries, keys, v), lambda: scores_from_powers(queries, powers, v), times=times))
+    much = torch.zeros(1 << 23)
+    for inputs, outputs in PRODUCTS:
+        x, weight, bias = torch.randn(BEAM, inputs), torch.randn(outputs, inputs), torch.randn(outputs)
+        # Between two steps other work drives W out of the caches.
+        cleared = fastest(lambda: much.add_(1), times=times)[0]
+        found = fastest(lambda x=x, weight=weight, bias=bias: (much.add_(1), F.linear(x, weight, bias)),
+                        lambda x=x, weight=weight, bias=bias: (much.add_(1), linear(x, weight, bias)), times=times)
+        show(f"{BEAM} x {inputs} x {outputs}, out of the caches", *(seconds - cleared for seconds in found))
 
 
 @torch.inference_mode()
@@ -73,6 +94,7 @@ def main() -> None:
     keep_freed_memory()
     print("| part | reference ms | ours ms | ratio |\n|---|---|---|---|")
     additive(options.times)
+    of_search(options.times)
     eight_bits(options.times)
 
 
