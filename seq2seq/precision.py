@@ -17,6 +17,8 @@ from seq2seq.settings.training import Device, Precision
 
 _WORTHWHILE = 1.5          # bf16 must be so many times faster than fp32 on a CPU
 _PRODUCT = (512, 512, 2048)
+_SMALL = (64, 64, 256)     # tells emulation, which is a hundred times slower, without waiting for it
+_EMULATED = 0.25
 
 
 def pick_device(wanted: Device, local_rank: int = 0) -> torch.device:
@@ -58,7 +60,13 @@ def only_deterministic_kernels() -> None:
 
 
 def _speed_up() -> float:
-    rows, inner, columns = _PRODUCT
+    """Of bf16 over fp32 in a product of matrices."""
+    small = _ratio(_SMALL)
+    return small if small < _EMULATED else _ratio(_PRODUCT)
+
+
+def _ratio(product: tuple[int, int, int]) -> float:
+    rows, inner, columns = product
     pairs = [(torch.ones(rows, inner, dtype=kind), torch.ones(inner, columns, dtype=kind))
              for kind in (torch.float32, torch.bfloat16)]
     times = [float("inf"), float("inf")]
