@@ -168,6 +168,6 @@ def test_an_expected_figure_is_one_that_is_reported(name: str) -> None:
 
 
 def test_make_hands_its_arguments_on() -> None:
-    done = subprocess.run(["make", "-n", "reproduce", "experiment=demo", "seed=2"], cwd=ROOT, check=True, text=True,
-                          capture_output=True)
+    command = ["make", "--no-print-directory", "-n", "reproduce", "experiment=demo", "seed=2"]
+    done = subprocess.run(command, cwd=ROOT, check=True, text=True, capture_output=True)
     assert done.stdout.splitlines()[-1].split() == [".venv/bin/python", "reproduce.py", 'experiment="demo"', 'seed="2"']
