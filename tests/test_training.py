@@ -376,11 +376,3 @@ def test_the_seed_of_an_update_is_its_own():
     seeds = {training._seed(seed, update, rank) for seed in (1, 2) for update in range(100) for rank in (0, 1)}
     assert len(seeds) == 400
     assert make_batch([[4]], [[4]], [0]).pieces == 2
-
-
-@pytest.mark.parametrize(("small", "large", "chosen"), [(0.01, 9.0, "fp32"), (1.0, 1.4, "fp32"), (1.0, 1.6, "bf16")])
-def test_auto_takes_bf16_where_it_multiplies_faster_and_waits_for_no_emulation(monkeypatch, small, large, chosen):
-    from seq2seq import precision
-
-    monkeypatch.setattr(precision, "_ratio", lambda product: small if product == precision._SMALL else large)
-    assert precision.resolve_precision(precision.Precision.AUTO, torch.device("cpu")).value == chosen

@@ -28,7 +28,7 @@ from seq2seq.models.products import linear
 from seq2seq.models.records import Memory, State
 from seq2seq.settings.model import ReadoutKind, ScoreKind
 
-TABLE_BYTES = 1 << 28  # of [u_y; e_y]; a larger vocabulary multiplies y at every step
+TABLE_BYTES = 1 << 26  # of [u_y; e_y]; a larger vocabulary multiplies y at every step
 
 
 class OneLayerStep:
@@ -53,7 +53,7 @@ class OneLayerStep:
         W_q = cell.W[:0] if asks is None else asks.weight
         self.sizes = [len(cell.W), len(W_q), len(W_s)]
 
-        # Rows [U; W_y]; where the readout does not see y, e_y = b_r is the same for every piece.
+        # Where the readout does not see y there is no e_y, and b_r stands beside p_t.
         of_output = torch.cat([cell.U, *W_y])
         bias = torch.cat([cell.b, readout.bias])[: len(of_output)]
         self.of_piece: Callable[[Tensor], Tensor] = partial(linear, weight=of_output, bias=bias)
