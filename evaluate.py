@@ -11,6 +11,7 @@ from collections.abc import Sequence
 from typing import TYPE_CHECKING
 
 from seq2seq.command import command
+from seq2seq.errors import SettingError
 from seq2seq.memory import keep_freed_memory
 from seq2seq.settings.evaluate import EvaluateSettings
 from seq2seq.settings.model import LABELS, Shape
@@ -36,6 +37,9 @@ def main(settings: EvaluateSettings) -> None:
         torch.set_num_threads(settings.threads)
     bundles, device = open_bundles(settings.run or "", settings.device)
     shape = bundles[0].settings.shape
+    if settings.papers and shape is not Shape.N_TO_M:
+        raise SettingError(f"papers=true is a score of translations, and run={settings.run} is of shape={shape.value}. "
+                           "Choose papers=false.")
     score = score_labels if shape in LABELS else score_texts if shape is Shape.ONE_TO_N else score_translations
     score(bundles, device, settings)
 
@@ -86,7 +90,6 @@ def score_labels(bundles: Sequence[Bundle], device: torch.device, settings: Eval
 def score_texts(bundles: Sequence[Bundle], device: torch.device, settings: EvaluateSettings) -> None:
     """Shape one_to_n: perplexity of real texts for each input, and samples."""
     from seq2seq import showing
-    from seq2seq.errors import SettingError
     from seq2seq.evaluation import make_folder, read_pairs
     from seq2seq.generation_evaluation import evaluate_generation, write_generation_evaluation
     from seq2seq.translation import Translator

@@ -148,9 +148,11 @@ class TrainingBatches:
 
     def __init__(self, split: Split, *, budget: int, max_pieces: int, seed: int,
                  samplers: tuple[SubwordSampler | None, SubwordSampler | None] = (None, None),
-                 labels: bool = False, multiple: int = 1, chunk_pairs: int = CHUNK_PAIRS) -> None:
+                 labels: bool = False, multiple: int = 1, both_directions: int = 0,
+                 chunk_pairs: int = CHUNK_PAIRS) -> None:
         """`samplers`: draw another segmentation of the source, of the target, in every epoch.
         `labels`: see make_batch. `multiple`: the budget is for widths rounded up to multiples of it.
+        `both_directions`: epochs at the beginning in which every pair comes a second time, its sides exchanged.
 
         Pairs with a side of more than `max_pieces` pieces, EOS counted, are left out and counted.
         """
@@ -159,6 +161,7 @@ class TrainingBatches:
         fits = (split.source_lengths < max_pieces) & (split.target_lengths < max_pieces)
         self.rows = np.flatnonzero(fits)
         self.left_out = len(split) - len(self.rows)
+        self._both_directions = both_directions
         self._drawn: tuple[int, np.ndarray] | None = None  # an epoch, and its order
 
     @property
@@ -174,6 +177,8 @@ class TrainingBatches:
         self._split.check_unchanged()  # before: a map of a file that was cut short would end the process
         rows = self._chunk_rows(epoch, chunk)
         source, target = self._segment(rows, epoch, chunk)
+        if epoch < self._both_directions:
+            source, target, rows = [*source, *target], [*target, *source], np.concatenate([rows, rows])
         generator = np.random.default_rng([self._seed, epoch, chunk, 1])
         lengths = [self._rounded(np.asarray([len(ids) + 1 for ids in side])) for side in (source, target)]
         plan = plan_batches(lengths[0], lengths[1], self._budget, generator)

@@ -25,7 +25,7 @@ from seq2seq.bundle import Bundle
 from seq2seq.corpus import PackedCorpus
 from seq2seq.errors import CorpusError, UserError
 from seq2seq.folders import whole_file, writing
-from seq2seq.scoring import Bucket, Comparison, Score, bleu, bleu_by_length, chrf, compare
+from seq2seq.scoring import Bucket, Comparison, Score, bleu, bleu_by_length, bleu_of_papers, chrf, compare
 from seq2seq.settings.evaluate import EvaluateSettings
 from seq2seq.settings.model import LABELS
 from seq2seq.settings.reading import write_settings
@@ -56,6 +56,7 @@ class Evaluation:
     sentences: int
     bleu: Score
     chrf: Score
+    bleu_of_papers: Score | None  # settings.papers
     perplexity: float  # of the references, per target piece
     by_length: list[Bucket]
     seconds: float     # of the translation, search and tokenizers, without loading
@@ -115,6 +116,8 @@ def evaluate(translator: Translator, pairs: Pairs, settings: EvaluateSettings) -
         run=str(settings.run), name=pairs.name, origin=pairs.origin, languages=translator.languages,
         sentences=len(pairs.sources), bleu=bleu(translations, pairs.references, settings.resamples),
         chrf=chrf(translations, pairs.references, settings.resamples),
+        bleu_of_papers=(bleu_of_papers(translations, pairs.references, translator.languages[1], settings.resamples)
+                        if settings.papers else None),
         perplexity=loss_of(translator.bundles[0], translator.device, pairs, settings).perplexity,
         by_length=bleu_by_length(pairs.sources, translations, pairs.references),
         seconds=seconds, device=str(translator.device), search=write_settings(settings.search),

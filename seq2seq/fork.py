@@ -26,7 +26,8 @@ from seq2seq.settings.training import TrainSettings
 from seq2seq.state import TrainState
 
 # What decides which pairs a batch holds, and in what order the batches come.
-_ORDER = ("seed", "training.batch_pieces", "training.max_pieces", "training.subword_sampling")
+_ORDER = ("seed", "training.batch_pieces", "training.max_pieces", "training.subword_sampling",
+          "training.both_directions")
 log = logging.getLogger("seq2seq")
 
 

@@ -67,6 +67,26 @@ def bleu(hypotheses: Sequence[str], references: Sequence[str], resamples: int = 
     return _score(BLEU(), hypotheses, references, resamples)
 
 
+def bleu_of_papers(hypotheses: Sequence[str], references: Sequence[str], language: str,
+                   resamples: int = RESAMPLES) -> Score:
+    """BLEU of lower-cased text in Moses' tokens, as papers on Multi30k and IWSLT give it. Not comparable with `bleu`.
+
+    `language` (en, de, ...) chooses Moses' rules; a language that it has none for is cut by those of English.
+    """
+    from sacrebleu.metrics.bleu import BLEU
+
+    metric = BLEU(lowercase=True, tokenize="none", force=True)
+    score = _score(metric, _moses(hypotheses, language), _moses(references, language), resamples)
+    return dataclasses.replace(score, signature=score.signature.replace("tok:none", "tok:moses"))
+
+
+def _moses(lines: Sequence[str], language: str) -> list[str]:
+    from sacremoses import MosesPunctNormalizer, MosesTokenizer
+
+    normalizer, tokenizer = MosesPunctNormalizer(language), MosesTokenizer(language)
+    return [tokenizer.tokenize(normalizer.normalize(line), return_str=True, escape=False) for line in lines]
+
+
 def chrf(hypotheses: Sequence[str], references: Sequence[str], resamples: int = RESAMPLES) -> Score:
     """chrF2: the F score (beta = 2) of character n-grams up to 6."""
     from sacrebleu.metrics.chrf import CHRF

@@ -27,7 +27,10 @@ def translations(evaluation: Evaluation, comparison: Comparison | None, compare:
          other: Sequence[Bucket] | None) -> None:
     """Prints the scores and the table of BLEU by length to standard output."""
     _head(evaluation, f"{evaluation.sentences} sentences")
-    print(evaluation.bleu, evaluation.chrf, f"perplexity {evaluation.perplexity:.3f} per target piece", sep="\n")
+    print(evaluation.bleu)
+    if evaluation.bleu_of_papers is not None:
+        print(f"{evaluation.bleu_of_papers}  lower-cased, tokens of Moses")
+    print(evaluation.chrf, f"perplexity {evaluation.perplexity:.3f} per target piece", sep="\n")
     print(f"{evaluation.sentences_per_second:.1f} sentences per second ({evaluation.search['kind']} search "
           f"on {evaluation.device})")
     table = Table("words of source", "sentences", "BLEU", title="BLEU by source length")

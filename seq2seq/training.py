@@ -27,7 +27,7 @@ from seq2seq.checkpoint import checkpoints, load_checkpoint, place_of, save_chec
 from seq2seq.clock import Clock
 from seq2seq.corpus import PackedCorpus
 from seq2seq.distributed import Team
-from seq2seq.errors import CorpusError
+from seq2seq.errors import CorpusError, SettingError
 from seq2seq.finite import FiniteWatch
 from seq2seq.fitting import refuse_unfit
 from seq2seq.fork import fork
@@ -40,6 +40,7 @@ from seq2seq.models.build import build_model
 from seq2seq.optimizer import build_optimizer
 from seq2seq.precision import only_deterministic_kernels, pick_device, resolve_precision
 from seq2seq.progress import Display
+from seq2seq.risk import with_risk
 from seq2seq.schedule import learning_rate, progress
 from seq2seq.settings.model import LABELS
 from seq2seq.settings.training import Precision, TrainSettings
@@ -109,8 +110,14 @@ class Run:
         self.training, self.tokenizers = settings.training, corpus.tokenizers()
         torch.manual_seed(settings.seed)
         source, target = self.tokenizers
+        if self.training.both_directions and source is not target:
+            raise SettingError(f"training.both_directions={self.training.both_directions} needs one vocabulary for "
+                               f"both sides, and {corpus.folder} has two. Prepare it with tokenizer.joint=true, or "
+                               "choose training.both_directions=0.")
         self.model = build_model(settings, len(source), len(target), source.word_starts).to(device)
         self.gradients = build_gradients(self.model, settings, team, device)
+        if self.training.risk > 0:
+            self.gradients = with_risk(self.gradients, self.model, settings, target, team, device)
         self.optimizer = build_optimizer(self.model, settings.optimizer)
         self.average = WeightAverage(self.model, self.training.averaging, decay=self.training.ema_decay,
                                      last=self.training.average_last)
@@ -120,7 +127,7 @@ class Run:
         self.batches = TrainingBatches(
             train, budget=self.training.batch_pieces, max_pieces=self.training.max_pieces,
             seed=settings.seed, samplers=_samplers(settings, self.tokenizers), labels=labels,
-            multiple=WIDTHS if self.training.graphs else 1)
+            multiple=WIDTHS if self.training.graphs else 1, both_directions=self.training.both_directions)
         budget = max(1, self.training.batch_pieces // self.training.accumulate)
         judge = build_judge(settings.shape, valid, self.tokenizers, search=settings.search, budget=budget,
                             sentences=self.training.valid_sentences, device=device, team=team)

@@ -23,13 +23,14 @@ from seq2seq.errors import SettingError, UserError
 from seq2seq.graphed_search import GraphedSearch
 from seq2seq.graphs import cuda_recorder
 from seq2seq.loading import open_bundles
+from seq2seq.minimum_risk import expected_bleu, shares
 from seq2seq.models.encoder_decoder import EncoderDecoder
 from seq2seq.models.for_search import ForSearch
 from seq2seq.parts import parts
 from seq2seq.search import Ensemble, Hypothesis, translate_ids
 from seq2seq.settings.model import LABELS, Shape
 from seq2seq.settings.reading import read_settings
-from seq2seq.settings.search import SearchSettings
+from seq2seq.settings.search import SearchKind, SearchSettings
 from seq2seq.settings.training import Device
 from seq2seq.settings.translate import Choices, Long, Numbers
 from seq2seq.text import refuse_halves
@@ -46,7 +47,7 @@ class Candidate:
 
     text: str
     pieces: list[str]         # y_1..y_T as text
-    score: float              # what candidates are ranked by (seq2seq/search/penalties.py)
+    score: float              # what they are ranked by: search/penalties.py, or with search.mbr expected BLEU
     log_probability: float    # natural logarithm, EOS counted
     attention: Tensor | None  # (T, N) over the source pieces; None for a line that was split
     alignment: list[int] | None = None  # of each piece the source piece with the largest weight
@@ -166,7 +167,8 @@ class Translator:
                                 f"{self.bundles[0].folder} was trained on ({choices[:500]}). Give one of these.")
 
     def _search(self, source: list[list[int]], numbers: list[int], attention: bool) -> list[list[Hypothesis]]:
-        return translate_ids(self._model, source, self.search, self.device, numbers=numbers, attention=attention)
+        search = self.search if not self.search.mbr else dataclasses.replace(self.search, n_best=self.search.mbr)
+        return translate_ids(self._model, source, search, self.device, numbers=numbers, attention=attention)
 
     def _in_parts(self, line: str, ids: list[int], number: int, attention: bool) -> Translation:
         """The parts of one line after each other; candidate n is made of the n-th of every part.
@@ -186,9 +188,19 @@ class Translator:
 
     def _candidates(self, hypotheses: list[Hypothesis]) -> list[Candidate]:
         texts = self._target.decode([one.pieces for one in hypotheses])
-        return [Candidate(_one_line(text), self._target.pieces(one.pieces), one.score, one.log_probability,
-                          one.attention, None if one.attention is None else one.attention.argmax(-1).tolist())
-                for text, one in zip(texts, hypotheses, strict=True)]
+        found = [Candidate(_one_line(text), self._target.pieces(one.pieces), one.score, one.log_probability,
+                           one.attention, None if one.attention is None else one.attention.argmax(-1).tolist())
+                 for text, one in zip(texts, hypotheses, strict=True)]
+        return self._least_risk(found) if self.search.mbr else found
+
+    def _least_risk(self, candidates: list[Candidate]) -> list[Candidate]:
+        """The best by expected BLEU instead of probability; the more probable first among equals."""
+        drawn = self.search.kind is SearchKind.SAMPLE
+        weights = ([1 / len(candidates)] * len(candidates) if drawn
+                   else shares([one.log_probability for one in candidates]))
+        expected = expected_bleu([one.text for one in candidates], weights)
+        ranked = [dataclasses.replace(one, score=value) for one, value in zip(candidates, expected, strict=True)]
+        return sorted(ranked, key=lambda one: one.score, reverse=True)[: self.search.n_best]
 
 
 def _for_search(bundle: Bundle, precision: Numbers, best: int, device: torch.device) -> Any:

@@ -92,7 +92,7 @@ class TapeRecorder:
 def as_on_cuda(monkeypatch) -> None:
     """The model takes the ways that it takes on a GPU, where they differ from those of a CPU that waits for itself."""
     monkeypatch.setattr(encoder_decoder, "real_rows",
-                        lambda features, target: (features.flatten(0, 1), target.flatten()))
+                        lambda *tables: tuple(table.flatten(0, 1) for table in tables))
     monkeypatch.setattr(attention, "additive_scores", reference_scores)
     monkeypatch.setattr(one_layer_step, "powers_of", lambda keys: None)
     monkeypatch.setattr(torch.backends.mkldnn, "enabled", False)

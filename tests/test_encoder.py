@@ -10,7 +10,8 @@ from seq2seq.settings.model import CellKind, Nonlinearity
 def encoder(bidirectional=True, layers=2, residual=True):
     torch.manual_seed(0)
     return Encoder(kind=CellKind.GRU, nonlinearity=Nonlinearity.TANH, inputs=6, hidden=8, layers=layers,
-                   bidirectional=bidirectional, residual=residual, layer_norm=True, dropout=0.0).eval()
+                   bidirectional=bidirectional, residual=residual, layer_norm=True, dropout=0.0,
+                   recurrent_dropout=0.0, variational=False).eval()
 
 
 def test_reverse_by_length_turns_only_the_real_part():

@@ -64,6 +64,15 @@ def test_a_split_is_translated_from_its_text_and_scored(run, bundle: Path, corpu
         assert text in out
 
 
+def test_the_score_of_papers_is_given_when_asked_for(run, bundle: Path) -> None:
+    done = run(f"run={bundle}", "papers=true")
+    assert done.code == 0, done.err
+    score = stored(bundle, "test")[0]["bleu_of_papers"]
+    assert f"BLEU {score['value']:.2f} [" in done.out.decode() and "lower-cased, tokens of Moses" in done.out.decode()
+    assert "tok:moses" in score["signature"]
+    assert run(f"run={bundle}").code == 0 and stored(bundle, "test")[0]["bleu_of_papers"] is None
+
+
 def test_perplexity_is_that_of_the_references(run, bundle: Path, corpus: Path) -> None:
     assert run(f"run={bundle}", "batch_pieces=30").code == 0
     opened, (sources, references) = load_bundle(bundle), PackedCorpus.open(corpus).split("test").text()

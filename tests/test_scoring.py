@@ -5,8 +5,9 @@ from __future__ import annotations
 import random
 
 import pytest
+from sacrebleu.metrics.bleu import BLEU
 
-from seq2seq.scoring import bleu, bleu_by_length, chrf, compare
+from seq2seq.scoring import _moses, bleu, bleu_by_length, bleu_of_papers, chrf, compare
 
 REFERENCES = ["The cat sat on the mat .", "A man is riding a bicycle down the street.", "Two dogs play in the snow."]
 
@@ -40,6 +41,19 @@ def test_signatures_name_what_must_be_named() -> None:
     assert bleu(REFERENCES, REFERENCES).signature.startswith("nrefs:1|bs:1000|seed:12345|case:mixed|eff:no|tok:13a")
     assert "nc:6|nw:0" in chrf(REFERENCES, REFERENCES).signature
     assert chrf(REFERENCES, REFERENCES).name == "chrF2"
+
+
+def test_the_score_of_papers_ignores_case_and_cuts_as_moses_does() -> None:
+    lower = [line.lower() for line in REFERENCES]
+    score = bleu_of_papers(lower, REFERENCES, "en")
+    assert score.value == pytest.approx(100) and bleu(lower, REFERENCES).value < 90
+    assert "case:lc" in score.signature and "tok:moses" in score.signature and score.interval is not None
+    # The hyphen stays, the dot of Dr. too; the last dot, the comma and 's are cut off, the quote is made plain.
+    assert _moses(["A T-shirt, Dr. Who\u2019s."], "en") == ["A T-shirt , Dr. Who 's ."]
+    short = bleu_of_papers(["a b c d."], ["A b c d e."], "en", resamples=0)
+    by_hand = BLEU(tokenize="none", force=True).corpus_score(["a b c d ."], [["a b c d e ."]])
+    assert short.value == pytest.approx(by_hand.score)
+    assert bleu_of_papers(REFERENCES, REFERENCES, "tlh").value == pytest.approx(100)  # Moses has no Klingon
 
 
 def test_the_interval_holds_the_score_and_narrows_with_more_sentences() -> None:

@@ -116,6 +116,11 @@ def test_every_experiment_can_be_read(name):
     ("training.clip_norm=0", "training.clip_norm=0.0 is out of range: give a number above 0."),
     ("training.clip_norm=inf", "training.clip_norm=inf is out of range: give a number above 0."),
     ("training.consistency=-1", "training.consistency=-1.0 is out of range: give a number at least 0."),
+    ("training.cutoff=0.05", "training.cutoff=0.05 says how the second of two rows is read, and with "
+     "training.consistency=0 there is no second. Choose training.consistency=3, or training.cutoff=0."),
+    ("shape=one_to_n context=last training.both_directions=1 training.best_by=perplexity", "training.both_directions=1 "
+     "is for translation, and this is shape=one_to_n. Choose training.both_directions=0."),
+    ("search=beam search.mbr=3", "search.mbr=3 is for translate.py and evaluate.py; validation takes the most"),
     ("training.label_smoothing=1", "training.label_smoothing=1.0 is out of range: give a number at least 0 and "
      "below 1."),
     ("training.precision=fp16", "training.precision=fp16 is not one of: auto, fp32, bf16. Did you mean bf16?"),
@@ -124,6 +129,7 @@ def test_every_experiment_can_be_read(name):
     ("seed=-1", "seed=-1 is out of range"),
     ("model.hidden=511", "model.hidden=511 is odd; a bidirectional encoder halves it. Give an even number."),
     ("model.dropout.layer=1.0", "model.dropout.layer=1.0 is out of range"),
+    ("model.dropout.recurrent=1.0", "model.dropout.recurrent=1.0 is out of range"),
     ("cell.nonlinearity=relu", "cell.nonlinearity=relu belongs to kind=rnn"),
     ("attention.heads=4", "attention.heads=4 needs score=scaled"),
     ("attention.feed=upper_layers", "attention.feed=upper_layers needs model.decoder_layers of at least 2, not 1"),
@@ -136,7 +142,7 @@ def test_every_experiment_can_be_read(name):
     ("model.bidirectional=1", "model.bidirectional=1 is not true or false."),
 ])
 def test_what_does_not_fit_is_refused_with_key_value_and_cure(override, line):
-    mapping = composed(*([] if override == "training=3" else [override]))
+    mapping = composed(*([] if override == "training=3" else override.split()))
     if override == "training=3":
         mapping["training"] = 3
     with pytest.raises(SettingError) as caught:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import contextlib
+import copy
 import json
 import math
 import os
@@ -19,6 +20,7 @@ from seq2seq.averaging import WeightAverage
 from seq2seq.batches import Batch, make_batch
 from seq2seq.bundle import load_bundle
 from seq2seq.checkpoint import load_checkpoint
+from seq2seq.corpus import PackedCorpus
 from seq2seq.errors import UserError
 from seq2seq.finite import DivergedError, FiniteWatch
 from seq2seq.metrics import read_metrics
@@ -46,6 +48,14 @@ def settings(corpus, run, /, optimizer=(), **training_settings) -> TrainSettings
         "optimizer": {"learning_rate": 0.01, "warmup_updates": 5, **dict(optimizer)},
         "training": {"batch_pieces": 150, "max_epochs": None, "max_updates": 14, "validate_every": 6, "log_every": 4,
                      "threads": 1, "device": "cpu", "precision": "fp32", **training_settings}})
+
+
+def test_both_directions_need_one_vocabulary(corpus, tmp_path, monkeypatch):
+    joint = PackedCorpus.tokenizers
+    monkeypatch.setattr(PackedCorpus, "tokenizers", lambda self: (joint(self)[0], copy.copy(joint(self)[0])))
+    with pytest.raises(UserError, match="both_directions=2 needs one vocabulary for both sides, and .* has two"):
+        train(settings(corpus, tmp_path / "run", both_directions=2))
+    assert not (tmp_path / "run" / "checkpoints").exists()
 
 
 def weights(run) -> dict[str, torch.Tensor]:

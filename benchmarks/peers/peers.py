@@ -4,6 +4,7 @@
     python benchmarks/peers/peers.py data corpus=data/m30k            # our pieces, as text
     python benchmarks/peers/peers.py train                            # all rows; or: train opennmt-general
     python benchmarks/peers/peers.py translate beam=5 batch=80        # with the models just trained
+    python benchmarks/peers/peers.py alone beam=5                     # JoeyNMT: sentence by sentence, and a cold start
 
 `folder=` (default: peers) holds everything. Nothing else may run meanwhile. One JSON line for each row goes to standard
 output: target pieces a second (padding not counted; the toolkit's own figure, all log lines but the first, their
@@ -33,14 +34,36 @@ exec(source.replace("f.default.__class__.__hash__ is None", "isinstance(f.defaul
      dataclasses.__dict__)
 '''
 # JoeyNMT passes ReduceLROnPlateau an argument that torch no longer takes.
-JOEYNMT = '''import runpy, sys
+PLATEAU = '''import runpy, sys
 from torch.optim import lr_scheduler
 class Plateau(lr_scheduler.ReduceLROnPlateau):
     def __init__(self, *arguments, verbose=False, **named): super().__init__(*arguments, **named)
 lr_scheduler.ReduceLROnPlateau = Plateau
-sys.argv = ["joeynmt", *sys.argv[1:]]
+'''
+JOEYNMT = PLATEAU + '''sys.argv = ["joeynmt", *sys.argv[1:]]
 runpy.run_module("joeynmt", run_name="__main__", alter_sys=True)
 '''
+# Its interactive mode without the terminal: config, file of sentences, how many of them.
+JOEYNMT_ALONE = PLATEAU + '''import json, time
+from pathlib import Path
+from joeynmt.config import load_config, parse_global_args
+from joeynmt.prediction import predict, prepare
+arguments = parse_global_args(load_config(Path(sys.argv[1])), rank=0, mode="translate")
+model, _, _, data = prepare(arguments, rank=0, mode="translate")
+alone = arguments.test._replace(batch_size=1, batch_type="sentence")
+taken, pieces = [], []
+for line in Path(sys.argv[2]).read_text(encoding="utf-8").splitlines()[:int(sys.argv[3])]:
+    start = time.perf_counter()
+    data.set_item(line)
+    found = predict(model=model, data=data, compute_loss=False, device=arguments.device, rank=0,
+                    n_gpu=arguments.n_gpu, normalization="none", num_workers=arguments.num_workers, args=alone,
+                    autocast=arguments.autocast)
+    taken.append(1000 * (time.perf_counter() - start))
+    pieces.append(len(found[2][0].split()) + 1)
+    data.reset_cache()
+print("ALONE", json.dumps([taken, pieces]))
+'''
+SINGLE = 100  # sentences translated one by one
 
 
 def main() -> None:
@@ -48,7 +71,7 @@ def main() -> None:
     options = {"folder": "peers", "corpus": "data/m30k", "beam": "5", "batch": "80", "updates": "363", "threads": "2"}
     options |= {name: value for name, found, value in (word.partition("=") for word in words) if found}
     named = [word for word in words if "=" not in word]
-    actions = {"install": install, "data": data, "train": train, "translate": translate}
+    actions = {"install": install, "data": data, "train": train, "translate": translate, "alone": alone}
     if not named or named[0] not in actions:
         sys.exit(__doc__)
     folder = Path(options["folder"]).resolve()
@@ -182,7 +205,7 @@ def train_joeynmt(folder: Path, row: str, updates: int) -> tuple[list[str], str]
         "training": {"optimizer": "adam", "learning_rate": 0.001, "clip_grad_norm": 1.0, "loss": "crossentropy",
                      "label_smoothing": 0.1, "batch_size": 80, "batch_type": "sentence", "normalization": "tokens",
                      "scheduling": "plateau", "epochs": 100, "updates": updates, "validation_freq": updates,
-                     "logging_freq": 40, "early_stopping_metric": "bleu", "overwrite": True, "shuffle": True,
+                     "logging_freq": 20, "early_stopping_metric": "bleu", "overwrite": True, "shuffle": True,
                      "print_valid_sents": [0], "keep_best_ckpts": 1},
         "model": {"initializer": "xavier_uniform", "embed_initializer": "normal", "embed_init_weight": 0.1,
                   "tied_embeddings": False, "tied_softmax": False,
@@ -191,8 +214,8 @@ def train_joeynmt(folder: Path, row: str, updates: int) -> tuple[list[str], str]
                               "init_hidden": "bridge", "attention": "bahdanau", **half}},
     }
     (folder / f"{row}.yaml").write_text(json.dumps(settings, indent=1))
-    return ([str(folder / "joeynmt/bin/python"), str(folder / "joey.py"), "train", str(folder / f"{row}.yaml")],
-            r"Tokens per Sec:\s*([\d.]+)")
+    return ([str(folder / "joeynmt/bin/python"), str(folder / "joey.py"), "train", str(folder / f"{row}.yaml"),
+             "--skip-test"], r"Tokens per Sec:\s*([\d.]+)")
 
 
 def train_fairseq(folder: Path, row: str, updates: int) -> tuple[list[str], str]:
@@ -240,6 +263,26 @@ def translate_joeynmt(folder: Path, row: str, options: dict[str, str]) -> tuple[
              "-o", str(folder / f"{row}.hypotheses")], r"Generation took ([\d.]+)")
 
 
+def alone(folder: Path, named: list[str], options: dict[str, str]) -> None:
+    """Milliseconds of single sentences, the model loaded, and seconds of `translate` from start to end for one line."""
+    for row in named or ("joeynmt-additive",):
+        program, sentences = folder / "joey_alone.py", folder / "data/test.source"
+        program.write_text(JOEYNMT_ALONE)
+        settings = json.loads((folder / f"{row}.yaml").read_text())
+        settings["testing"]["beam_size"] = int(options["beam"])
+        config = folder / f"{row}.alone.yaml"
+        config.write_text(json.dumps(settings))
+        python = str(folder / "joeynmt/bin/python")
+        output, _ = measured([python, str(program), str(config), str(sentences), str(SINGLE)], options)
+        taken, pieces = json.loads(re.findall(r"ALONE (.*)", output)[-1])
+        cuts = statistics.quantiles(taken, n=100)
+        first = sentences.read_text(encoding="utf-8").splitlines()[0] + "\n"
+        _, cold = measured([python, str(folder / "joey.py"), "translate", str(config)], options, first)
+        show({"row": row, "title": ROWS[row], "beam": int(options["beam"]), "median_ms": round(cuts[49], 1),
+              "percentile_99_ms": round(cuts[98], 1), "pieces_per_second": round(1000 * sum(pieces) / sum(taken)),
+              "pieces_per_sentence": round(statistics.mean(pieces), 1), "cold_start_seconds": cold["seconds"]})
+
+
 def translate_fairseq(folder: Path, row: str, options: dict[str, str]) -> tuple[list[str], str]:
     return ([str(folder / "fairseq/bin/fairseq-generate"), str(folder / "data/fairseq"), "--cpu", "--path",
              str(folder / row / "checkpoint_last.pt"), "--gen-subset", "test", "-s", "source", "-t", "target", "--beam",
@@ -255,14 +298,17 @@ def hypotheses(folder: Path, row: str, output: str) -> list[str]:
     return (folder / name).read_text(encoding="utf-8").splitlines()
 
 
-def measured(command: list[str], options: dict[str, str]) -> tuple[str, dict]:
-    """What the command printed, its seconds, and the peak of its resident memory."""
+def measured(command: list[str], options: dict[str, str], text: str = "") -> tuple[str, dict]:
+    """What the command printed, given `text`; its seconds, and the peak of its resident memory."""
     threads = {name: options["threads"] for name in ("OMP_NUM_THREADS", "MKL_NUM_THREADS")}
     print(" ".join(command), file=sys.stderr)
     start = time.monotonic()
-    process = subprocess.Popen(command, stdout=subprocess.PIPE, stderr=subprocess.STDOUT, text=True, env={
-        **os.environ, **threads, "PYTHONWARNINGS": "ignore", "TORCH_FORCE_NO_WEIGHTS_ONLY_LOAD": "1"})
-    assert process.stdout is not None
+    process = subprocess.Popen(command, stdin=subprocess.PIPE, stdout=subprocess.PIPE, stderr=subprocess.STDOUT,
+                               text=True, env={**os.environ, **threads, "PYTHONWARNINGS": "ignore",
+                                                "TORCH_FORCE_NO_WEIGHTS_ONLY_LOAD": "1"})
+    assert process.stdin is not None and process.stdout is not None
+    process.stdin.write(text)
+    process.stdin.close()
     output = process.stdout.read()
     _, status, usage = os.wait4(process.pid, 0)
     if status:

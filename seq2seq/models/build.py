@@ -48,7 +48,8 @@ def _encoder_decoder(settings: NetworkSettings, source_vocabulary: int, target_v
     return EncoderDecoder(
         encoder=encoder, decoder=decoder, context=_context(settings), source_embedding=source, target_embedding=target,
         tied_output=model.tie is not Tie.NONE, embedding_dropout=model.dropout.embedding,
-        readout_dropout=model.dropout.readout, word_dropout=model.dropout.word, reverse_source=model.reverse_source)
+        readout_dropout=model.dropout.readout, word_dropout=model.dropout.word,
+        variational=model.dropout.variational, reverse_source=model.reverse_source)
 
 
 def _labeller(settings: NetworkSettings, source_vocabulary: int, labels: int,
@@ -58,13 +59,13 @@ def _labeller(settings: NetworkSettings, source_vocabulary: int, labels: int,
         assert word_starts is not None
         words = Words(reader=_encoder(settings, model.embedding, model.words.hidden, layers=1), word_starts=word_starts,
                       rows=model.words.rows, embedding=model.words.embedding, dropout=model.dropout.embedding,
-                      word_dropout=model.dropout.word)
+                      word_dropout=model.dropout.word, variational=model.dropout.variational)
         inputs = model.words.hidden + model.words.embedding
     return Labeller(
         encoder=_encoder(settings, inputs, model.hidden, model.encoder_layers), words=words,
         context=_context(settings), source_embedding=_table(source_vocabulary, model.embedding), labels=labels,
         hidden=model.hidden, embedding_dropout=model.dropout.embedding, readout_dropout=model.dropout.readout,
-        word_dropout=model.dropout.word)
+        word_dropout=model.dropout.word, variational=model.dropout.variational)
 
 
 def _encoder(settings: NetworkSettings, inputs: int, hidden: int, layers: int) -> Encoder:
@@ -76,7 +77,8 @@ def _stack(settings: NetworkSettings) -> dict[str, Any]:
     """What all layers of encoder and decoder have in common."""
     model, cell = settings.model, settings.cell
     return {"kind": cell.kind, "nonlinearity": cell.nonlinearity, "residual": model.residual,
-            "layer_norm": model.layer_norm, "dropout": model.dropout.layer}
+            "layer_norm": model.layer_norm, "dropout": model.dropout.layer,
+            "recurrent_dropout": model.dropout.recurrent, "variational": model.dropout.variational}
 
 
 def _context(settings: NetworkSettings) -> FixedContext | None:

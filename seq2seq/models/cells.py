@@ -61,9 +61,10 @@ class Cell(nn.Module):
     """One layer of one direction: `sequence` over all steps in one call, `step` for a single one."""
 
     def __init__(self, kind: CellKind, inputs: int, hidden: int, *,
-                 nonlinearity: Nonlinearity = Nonlinearity.TANH) -> None:
+                 nonlinearity: Nonlinearity = Nonlinearity.TANH, dropout: float = 0.0) -> None:
+        """`dropout` is the share of W's entries that training sets to zero."""
         super().__init__()
-        self.kind, self.nonlinearity, self.hidden = kind, nonlinearity, hidden
+        self.kind, self.nonlinearity, self.hidden, self.dropout = kind, nonlinearity, hidden, dropout
         match kind:
             case CellKind.RNN:
                 self.library: nn.RNNBase = nn.RNN(inputs, hidden, nonlinearity=nonlinearity.value, batch_first=True)
@@ -93,6 +94,10 @@ class Cell(nn.Module):
         """(gates * H,), the bias beside W."""
         return self.library.get_parameter("bias_hh_l0")
 
+    def dropped_W(self) -> Tensor:
+        """W as all steps of one sequence shall see it: in training a draw of its entries (Merity et al. 2018)."""
+        return F.dropout(self.W, self.dropout, self.training)
+
     def zero_state(self, like: Tensor, *shape: int) -> CellState:
         """h_0 = 0 (and m_0 = 0) with the given leading shape."""
         zeros = like.new_zeros(*shape, self.hidden)
@@ -112,21 +117,22 @@ class Cell(nn.Module):
         # U_c c once for all t. The library's call takes inputs, not gates.
         gates = F.linear(x.transpose(0, 1), self.U[:, : x.shape[-1]], self.b)  # (T, B, gates * H)
         gates = gates + F.linear(constant, self.U[:, x.shape[-1] :])
-        return recurrence(self.kind, self.nonlinearity, gates, state, self.W, self.d).transpose(0, 1)
+        return recurrence(self.kind, self.nonlinearity, gates, state, self.dropped_W(), self.d).transpose(0, 1)
 
     def library_sequence(self, x: Tensor, state: CellState, constant: Tensor | None = None) -> Tensor:
         """`sequence` by the library's fused call alone."""
         if constant is not None:
             x = torch.cat([x, constant[:, None].expand(-1, x.shape[1], -1)], dim=-1)
         dtype = _autocast_dtype(x)
-        if dtype is None:
+        if dtype is None and not (self.training and self.dropout > 0):
             outputs, _ = self.library(x, self._library_state(state, x.dtype))
             return outputs
+        parameters = dict(self.library.named_parameters()) | {"weight_hh_l0": self.dropped_W()}
         # Autocast knows fused recurrences on some devices only, and not always in this type: cast here.
         with torch.autocast(x.device.type, enabled=False):
-            parameters = {name: value.to(dtype) for name, value in self.library.named_parameters()}
+            parameters = {name: value.to(dtype or x.dtype) for name, value in parameters.items()}
             outputs, _ = torch.func.functional_call(
-                self.library, parameters, (x.to(dtype), self._library_state(state, dtype))
+                self.library, parameters, (x.to(dtype or x.dtype), self._library_state(state, dtype or x.dtype))
             )
         return outputs
 
@@ -145,12 +151,12 @@ class Cell(nn.Module):
                 case _:
                     return (torch.rnn_relu_cell(x, state[0], *weights),)
 
-    def equation_step(self, x: Tensor, state: CellState) -> CellState:
-        """`step` by the equations above, from x = U x_t + b (B, gates * H).
+    def equation_step(self, x: Tensor, state: CellState, W: Tensor) -> CellState:
+        """`step` by the equations above, from x = U x_t + b (B, gates * H) and `W` or its draw.
 
         Where inputs are known before the states, U x_t is one product for all t, and this does the rest.
         """
-        a = F.linear(state[0], self.W, self.d)
+        a = F.linear(state[0], W, self.d)
         return step_from_gates(self.kind, self.nonlinearity, x, a, state)
 
     def _library_state(self, state: CellState, dtype: torch.dtype) -> Tensor | CellState:

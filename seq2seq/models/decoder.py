@@ -25,6 +25,7 @@ from torch import Tensor, nn
 
 from seq2seq.models.attention import Attention
 from seq2seq.models.cells import Cell, CellState
+from seq2seq.models.dropout import Dropout
 from seq2seq.models.readout import Readout
 from seq2seq.models.records import Memory, State
 from seq2seq.settings.model import (
@@ -40,9 +41,9 @@ class Decoder(nn.Module):
     """Embedded previous outputs in, readout vectors r_t out. The output matrix is outside."""
 
     def __init__(self, *, kind: CellKind, nonlinearity: Nonlinearity, embedding: int, hidden: int, layers: int,
-                 residual: bool, layer_norm: bool, dropout: float, readout: ReadoutKind,
-                 attention: Attention | None, attention_feed: AttentionFeed, attention_query: AttentionQuery,
-                 context_every_step: bool, output_fed: bool) -> None:
+                 residual: bool, layer_norm: bool, dropout: float, recurrent_dropout: float, variational: bool,
+                 readout: ReadoutKind, attention: Attention | None, attention_feed: AttentionFeed,
+                 attention_query: AttentionQuery, context_every_step: bool, output_fed: bool) -> None:
         super().__init__()
         self.attention, self.attention_feed, self.attention_query = attention, attention_feed, attention_query
         self.context_every_step, self.output_fed, self.residual = context_every_step, output_fed, residual
@@ -53,11 +54,12 @@ class Decoder(nn.Module):
         # A decoder without any input still takes one that is always 0: s_t = f(s_{t-1}).
         inputs = (embedding if output_fed else 0) + (hidden if self.context_in_input else 0)
         self.cells = nn.ModuleList(
-            Cell(kind, max(inputs, 1) if i == 0 else hidden * (2 if upper else 1), hidden, nonlinearity=nonlinearity)
+            Cell(kind, max(inputs, 1) if i == 0 else hidden * (2 if upper else 1), hidden, nonlinearity=nonlinearity,
+                 dropout=recurrent_dropout)
             for i in range(layers)
         )
         self.norms = nn.ModuleList(nn.LayerNorm(hidden) if layer_norm else nn.Identity() for _ in range(layers))
-        self.dropout = nn.Dropout(dropout)
+        self.dropout = Dropout(dropout, variational)
         # With attention no single c exists before the first step: s_0 = tanh(W_l h_N + b_l) for each layer l.
         self.bridges = nn.ModuleList(
             nn.Sequential(nn.Linear(hidden, hidden), nn.Tanh()) for _ in range(layers if attention is not None else 0)
@@ -148,11 +150,12 @@ class Decoder(nn.Module):
         x = [cell.b] * steps if y is None else F.linear(y, of_output, cell.b).unbind(dim=1)
         states: list[Tensor] = []
         contexts: list[Tensor] = []
+        W = cell.dropped_W()
         for t in range(steps):
             c, weights = self._context_before(state, memory)
             assert c is not None  # stepwise: attention answers, or its last answer was kept
             gates = F.linear(c[:, 0], of_context) + x[t]
-            bottom = cell.equation_step(gates, tuple(part[:, 0] for part in state.layers[0]))
+            bottom = cell.equation_step(gates, tuple(part[:, 0] for part in state.layers[0]), W)
             s, c, layers, _ = self._above(tuple(part[:, None] for part in bottom), c, weights, state, memory)
             assert c is not None
             state = State(layers, c)

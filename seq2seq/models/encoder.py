@@ -12,6 +12,7 @@ import torch
 from torch import Tensor, nn
 
 from seq2seq.models.cells import Cell
+from seq2seq.models.dropout import Dropout
 from seq2seq.settings.model import CellKind, Nonlinearity
 
 
@@ -28,11 +29,15 @@ class Layer(nn.Module):
     """One recurrent layer over the source, of one direction or two."""
 
     def __init__(self, kind: CellKind, inputs: int, hidden: int, *, bidirectional: bool,
-                 nonlinearity: Nonlinearity) -> None:
+                 nonlinearity: Nonlinearity, recurrent_dropout: float) -> None:
         super().__init__()
         size = hidden // 2 if bidirectional else hidden
-        self.forward_cell = Cell(kind, inputs, size, nonlinearity=nonlinearity)
-        self.backward_cell = Cell(kind, inputs, size, nonlinearity=nonlinearity) if bidirectional else None
+
+        def cell() -> Cell:
+            return Cell(kind, inputs, size, nonlinearity=nonlinearity, dropout=recurrent_dropout)
+
+        self.forward_cell = cell()
+        self.backward_cell = cell() if bidirectional else None
 
     def forward(self, x: Tensor, lengths: Tensor) -> tuple[Tensor, Tensor]:
         """x (B, S, X), lengths (B,) -> h_1..h_N (B, S, H) and h_N (B, H)."""
@@ -53,14 +58,16 @@ class Encoder(nn.Module):
     """A stack of layers with residual connections, and normalisation and dropout on what each layer hands on."""
 
     def __init__(self, *, kind: CellKind, nonlinearity: Nonlinearity, inputs: int, hidden: int, layers: int,
-                 bidirectional: bool, residual: bool, layer_norm: bool, dropout: float) -> None:
+                 bidirectional: bool, residual: bool, layer_norm: bool, dropout: float, recurrent_dropout: float,
+                 variational: bool) -> None:
         super().__init__()
         self.layers = nn.ModuleList(
-            Layer(kind, inputs if i == 0 else hidden, hidden, bidirectional=bidirectional, nonlinearity=nonlinearity)
+            Layer(kind, inputs if i == 0 else hidden, hidden, bidirectional=bidirectional, nonlinearity=nonlinearity,
+                  recurrent_dropout=recurrent_dropout)
             for i in range(layers)
         )
         self.norms = nn.ModuleList(nn.LayerNorm(hidden) if layer_norm else nn.Identity() for _ in range(layers))
-        self.dropout = nn.Dropout(dropout)
+        self.dropout = Dropout(dropout, variational)
         self.residual, self.bidirectional = residual, bidirectional
 
     def forward(self, x: Tensor, lengths: Tensor) -> tuple[Tensor, Tensor]:

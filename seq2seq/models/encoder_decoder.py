@@ -17,6 +17,7 @@ from seq2seq.batches import Batch
 from seq2seq.models.consistency import consistent_loss, twice
 from seq2seq.models.context import FixedContext
 from seq2seq.models.decoder import Decoder
+from seq2seq.models.dropout import Dropout
 from seq2seq.models.embed import Embed
 from seq2seq.models.encoder import Encoder, reverse_by_length
 from seq2seq.models.one_input import OneInput
@@ -30,7 +31,8 @@ class EncoderDecoder(nn.Module):
 
     def __init__(self, *, encoder: Encoder | OneInput, decoder: Decoder, context: FixedContext | None,
                  source_embedding: nn.Embedding, target_embedding: nn.Embedding, tied_output: bool,
-                 embedding_dropout: float, readout_dropout: float, word_dropout: float, reverse_source: bool) -> None:
+                 embedding_dropout: float, readout_dropout: float, word_dropout: float, variational: bool,
+                 reverse_source: bool) -> None:
         super().__init__()
         self.encoder, self.decoder, self.context = encoder, decoder, context
         self.source_embedding, self.target_embedding = source_embedding, target_embedding
@@ -39,34 +41,43 @@ class EncoderDecoder(nn.Module):
                               else nn.Parameter(torch.empty_like(target_embedding.weight)))
         if not tied_output:
             nn.init.xavier_uniform_(self.output_weight)
-        self.embed = Embed(embedding_dropout, word_dropout)
-        self.readout_dropout, self.reverse_source = nn.Dropout(readout_dropout), reverse_source
+        self.embed = Embed(embedding_dropout, word_dropout, variational)
+        self.readout_dropout, self.reverse_source = Dropout(readout_dropout, variational), reverse_source
 
     def forward(self, batch: Batch, label_smoothing: float = 0.0, scheduled_sampling: float = 0.0,
-                consistency: float = 0.0) -> Loss:
-        """The summed loss of a batch over its real target pieces; `consistency` is the strength of R-Drop."""
+                consistency: float = 0.0, cutoff: float = 0.0, weights: Tensor | None = None) -> Loss:
+        """The summed loss of a batch over its real target pieces.
+
+        `consistency` is the strength of R-Drop, with `cutoff` that of SimCut (consistency.py); `weights` (B,) says how
+        much each row counts, and goes with neither.
+        """
         if consistency > 0:
             batch = twice(batch)
-        memory = self.encode(batch.source, batch.source_lengths)
+        memory = self.encode(batch.source, batch.source_lengths, cutoff)
         target_in = batch.target_in
         if scheduled_sampling > 0:
             target_in = self._mix_in_own(target_in, memory, scheduled_sampling)
-        features, target = real_rows(self._features(target_in, memory), batch.target_out)
-        features = self.readout_dropout(features)
+        features = self._features(target_in, memory, cutoff)
+        if self.readout_dropout.variational:  # while a row's steps are still together
+            features = self.readout_dropout(features)
+        beside = [] if weights is None else [weights[:, None].expand_as(batch.target_out)]
+        target, features, *counts = real_rows(batch.target_out, features, *beside)
+        if not self.readout_dropout.variational:
+            features = self.readout_dropout(features)
         output = (features, self.output_weight, self.output_bias, target, label_smoothing, PAD)
-        return consistent_loss(*output, consistency) if consistency > 0 else output_loss(*output)
+        return consistent_loss(*output, consistency, cutoff > 0) if consistency > 0 else output_loss(*output, *counts)
 
     def logits(self, batch: Batch) -> Tensor:
         """Teacher forcing: the logits of y_1..y_T, (B, T, V)."""
         memory = self.encode(batch.source, batch.source_lengths)
         return self._output(self._features(batch.target_in, memory))
 
-    def encode(self, source: Tensor, lengths: Tensor) -> Memory:
+    def encode(self, source: Tensor, lengths: Tensor, cutoff: float = 0.0) -> Memory:
         """Source ids (B, S), EOS last and PAD behind, lengths (B,) -> the sentences' memory."""
         lengths = lengths.to(source.device)
         if self.reverse_source:  # x_{N-1}..x_1, EOS stays last
             source = reverse_by_length(source, lengths - 1)
-        states, final = self.encoder(self.embed(self.source_embedding, source), lengths)
+        states, final = self.encoder(self.embed(self.source_embedding, source, cutoff), lengths)
         if self.reverse_source:  # back in reading order, so that attention weights name source positions
             states = reverse_by_length(states, lengths - 1)
         mask = torch.arange(source.shape[1], device=source.device) < lengths[:, None]
@@ -86,12 +97,12 @@ class EncoderDecoder(nn.Module):
         features, state, weights = self.decoder.step(self.embed_previous(previous), state, memory)
         return self._output(features), state, weights
 
-    def embed_previous(self, previous: Tensor) -> Tensor | None:
+    def embed_previous(self, previous: Tensor, cutoff: float = 0.0) -> Tensor | None:
         """y_{t-1} as the decoder takes it: ids (B, T) -> (B, T, E), None where outputs are not fed back."""
-        return self.embed(self.target_embedding, previous) if self.decoder.output_fed else None
+        return self.embed(self.target_embedding, previous, cutoff) if self.decoder.output_fed else None
 
-    def _features(self, target_in: Tensor, memory: Memory) -> Tensor:
-        return self.decoder.sequence(self.embed_previous(target_in), memory, target_in.shape[1])
+    def _features(self, target_in: Tensor, memory: Memory, cutoff: float = 0.0) -> Tensor:
+        return self.decoder.sequence(self.embed_previous(target_in, cutoff), memory, target_in.shape[1])
 
     def _output(self, features: Tensor) -> Tensor:
         return F.linear(self.readout_dropout(features), self.output_weight, self.output_bias)

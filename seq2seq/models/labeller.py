@@ -15,6 +15,7 @@ from torch import Tensor, nn
 from seq2seq.batches import Batch
 from seq2seq.models.consistency import consistent_loss, twice
 from seq2seq.models.context import FixedContext
+from seq2seq.models.dropout import Dropout
 from seq2seq.models.embed import Embed
 from seq2seq.models.encoder import Encoder
 from seq2seq.models.output import output_loss, real_rows
@@ -28,33 +29,33 @@ class Labeller(nn.Module):
 
     def __init__(self, *, encoder: Encoder, words: Words | None, context: FixedContext | None,
                  source_embedding: nn.Embedding, labels: int, hidden: int, embedding_dropout: float,
-                 readout_dropout: float, word_dropout: float) -> None:
+                 readout_dropout: float, word_dropout: float, variational: bool) -> None:
         """`labels` is V, the size of the target vocabulary. Without `context` every h_t is answered for."""
         super().__init__()
         self.encoder, self.words, self.context = encoder, words, context
         self.source_embedding, self.output = source_embedding, nn.Linear(hidden, labels)
-        self.embed = Embed(embedding_dropout, 0.0 if words else word_dropout)
-        self.readout_dropout = nn.Dropout(readout_dropout)
+        self.embed = Embed(embedding_dropout, 0.0 if words else word_dropout, variational)
+        self.readout_dropout = Dropout(readout_dropout, variational)
 
     def forward(self, batch: Batch, label_smoothing: float = 0.0, scheduled_sampling: float = 0.0,
-                consistency: float = 0.0) -> Loss:
+                consistency: float = 0.0, cutoff: float = 0.0) -> Loss:
         """The summed loss of a batch over its labels. Nothing is fed back: `scheduled_sampling` is 0."""
         if consistency > 0:
             batch = twice(batch)
-        features, _ = self._features(batch.source, batch.source_lengths)
-        features, target = real_rows(features, batch.target_out)
+        features, _ = self._features(batch.source, batch.source_lengths, cutoff)
+        target, features = real_rows(batch.target_out, features)
         output = (features, self.output.weight, self.output.bias, target, label_smoothing, PAD)
-        return consistent_loss(*output, consistency) if consistency > 0 else output_loss(*output)
+        return consistent_loss(*output, consistency, cutoff > 0) if consistency > 0 else output_loss(*output)
 
     def logits(self, source: Tensor, lengths: Tensor) -> tuple[Tensor, Tensor]:
         """Source ids (B, S), EOS last and PAD behind, lengths (B,) -> logits (B, T, V), numbers of labels (B,)."""
         features, counts = self._features(source, lengths)
         return F.linear(features, self.output.weight, self.output.bias), counts
 
-    def _features(self, source: Tensor, lengths: Tensor) -> tuple[Tensor, Tensor]:
+    def _features(self, source: Tensor, lengths: Tensor, cutoff: float = 0.0) -> tuple[Tensor, Tensor]:
         """What the labels are read from, (B, T, H), and how many there are, (B,)."""
         lengths = lengths.to(source.device)
-        x = self.embed(self.source_embedding, source)
+        x = self.embed(self.source_embedding, source, cutoff)
         if self.words is not None:
             x, lengths = self.words(x, source, lengths)
         states, final = self.encoder(x, lengths)

@@ -23,15 +23,18 @@ BLOCK_LOGITS_CUDA = 256_000_000
 
 
 def output_loss(features: Tensor, weight: Tensor, bias: Tensor, target: Tensor, smoothing: float,
-                ignore: int) -> Loss:
-    """features r (R, E), weight (V, E), bias (V,), target (R,); rows whose target is `ignore` count nothing."""
+                ignore: int, counts: Tensor | None = None) -> Loss:
+    """features r (R, E), weight (V, E), bias (V,), target (R,); rows whose target is `ignore` count nothing.
+
+    `counts` (R,): how much each of the others counts, any number; left out: 1.
+    """
     dtype = features.dtype
     if torch.is_autocast_enabled(features.device.type):
         dtype = torch.get_autocast_dtype(features.device.type)
     if not torch.is_grad_enabled():  # inside the Function it never is
         with torch.autocast(features.device.type, enabled=False):
-            return Loss(*_forward(features, weight, bias, target, smoothing, ignore, dtype, wanted=False)[0])
-    smoothed, nll = _OutputLoss.apply(features, weight, bias, target, smoothing, ignore, dtype)
+            return Loss(*_forward(features, weight, bias, target, smoothing, ignore, counts, dtype, wanted=False)[0])
+    smoothed, nll = _OutputLoss.apply(features, weight, bias, target, smoothing, ignore, counts, dtype)
     return Loss(smoothed, nll)
 
 
@@ -40,16 +43,16 @@ def block_rows(features: Tensor, weight: Tensor) -> int:
     return max(1, (BLOCK_LOGITS_CUDA if features.is_cuda else BLOCK_LOGITS) // len(weight))
 
 
-def real_rows(features: Tensor, target: Tensor) -> tuple[Tensor, Tensor]:
-    """features (B, T, E), target (B, T) -> the rows of both, (R, E) and (R,), that are not PAD; on a GPU all.
+def real_rows(target: Tensor, *others: Tensor) -> tuple[Tensor, ...]:
+    """target (B, T), others (B, T, ...) -> of each the rows (R, ...) that are not PAD; on a GPU all.
 
     Padded rows leave before the output matrix. On a GPU their number would have to be waited for.
     """
-    features, target = features.flatten(0, 1), target.flatten()
-    if features.is_cuda:
-        return features, target
-    real = (target != PAD).nonzero().squeeze(1)
-    return features[real], target[real]
+    rows = tuple(part.flatten(0, 1) for part in (target, *others))
+    if target.is_cuda:
+        return rows
+    real = (rows[0] != PAD).nonzero().squeeze(1)
+    return tuple(part[real] for part in rows)
 
 
 def reference_loss(features: Tensor, weight: Tensor, bias: Tensor, target: Tensor, smoothing: float,
@@ -62,10 +65,10 @@ def reference_loss(features: Tensor, weight: Tensor, bias: Tensor, target: Tenso
 
 class _OutputLoss(torch.autograd.Function):
     @staticmethod
-    def forward(ctx, features, weight, bias, target, smoothing, ignore, dtype):
+    def forward(ctx, features, weight, bias, target, smoothing, ignore, counts, dtype):
         wanted = any(ctx.needs_input_grad[:3])
         with torch.autocast(features.device.type, enabled=False):
-            sums, gradients = _forward(features, weight, bias, target, smoothing, ignore, dtype, wanted)
+            sums, gradients = _forward(features, weight, bias, target, smoothing, ignore, counts, dtype, wanted)
         if wanted:
             ctx.save_for_backward(*gradients)
         ctx.mark_non_differentiable(sums[1])
@@ -75,10 +78,10 @@ class _OutputLoss(torch.autograd.Function):
     def backward(ctx, smoothed_gradient, _):
         features, weight, bias = ctx.saved_tensors
         return (features * smoothed_gradient, weight * smoothed_gradient, bias * smoothed_gradient,
-                None, None, None, None)
+                None, None, None, None, None)
 
 
-def _forward(features, weight, bias, target, smoothing, ignore, dtype, wanted):
+def _forward(features, weight, bias, target, smoothing, ignore, counts, dtype, wanted):
     """Sums (smoothed, nll) and, if wanted, the gradients of `smoothed` to features, weight and bias."""
     V = weight.shape[0]
     rows = block_rows(features, weight)
@@ -91,7 +94,7 @@ def _forward(features, weight, bias, target, smoothing, ignore, dtype, wanted):
     for start in range(0, features.shape[0], rows):
         block = slice(start, start + rows)
         r, y = features[block].to(dtype), target[block]
-        real = (y != ignore).float()
+        real = (y != ignore).float() if counts is None else (y != ignore) * counts[block]
         at = y.clamp(min=0)[:, None]
         z = torch.addmm(bias.to(dtype), r, w.T).float()  # (rows, V)
         z_y = z.gather(1, at).squeeze(1)

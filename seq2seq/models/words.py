@@ -18,6 +18,7 @@ from typing import NamedTuple
 import torch
 from torch import Tensor, nn
 
+from seq2seq.models.dropout import Dropout
 from seq2seq.models.encoder import Encoder
 
 _PRIME = 2**31 - 1  # products of two numbers below it fit into 64 bits
@@ -36,12 +37,12 @@ class Words(nn.Module):
     """Pieces in, words out, padded in the same way."""
 
     def __init__(self, *, reader: Encoder, word_starts: Sequence[bool], rows: int, embedding: int,
-                 dropout: float, word_dropout: float) -> None:
+                 dropout: float, word_dropout: float, variational: bool) -> None:
         """`reader` runs over the pieces; `word_starts` (V,) is True for pieces that begin a word."""
         super().__init__()
         self.reader, self.table = reader, nn.Embedding(rows, embedding)
         nn.init.zeros_(self.table.weight)
-        self.dropout, self.word_dropout = nn.Dropout(dropout), word_dropout
+        self.dropout, self.word_dropout = Dropout(dropout, variational), word_dropout
         # It is the tokenizer's, and no weight.
         self.register_buffer("starts", torch.tensor(word_starts), persistent=False)
 

@@ -19,6 +19,7 @@ class EvaluateSettings:
     source: str | None = None     # files instead of a split, plain or .gz
     reference: str | None = None
     compare: str | None = None    # another run, evaluated on the same sentences before
+    papers: bool = False          # also BLEU of lower-cased Moses tokens
     plots: bool = True            # BLEU by length, and with attention some heat maps
     heat_maps: int = 4            # sentences shown as heat maps
     resamples: int = 1000         # of the bootstrap

@@ -116,10 +116,12 @@ class DropoutSettings:
     layer: float = 0.2      # on the states that one layer hands to the next
     readout: float = 0.2    # on the readout vector before the output matrix
     word: float = 0.0       # share of whole embeddings set to zero (source and target)
+    recurrent: float = 0.0  # share of the entries of W set to zero, the same at all steps      Merity et al. 2018
+    variational: bool = False  # the first three: the same components at all steps of a row    Gal & Ghahramani 2016
 
     def __post_init__(self) -> None:
-        for field in dataclasses.fields(self):
-            check(self, field.name, at_least=0, below=1)
+        for field in ("embedding", "layer", "readout", "word", "recurrent"):
+            check(self, field, at_least=0, below=1)
 
 
 @dataclasses.dataclass(kw_only=True)
@@ -187,6 +189,14 @@ class NetworkSettings:
                 f"attention.feed=upper_layers needs model.decoder_layers of at least 2, not "
                 f"{self.model.decoder_layers}: there is no upper layer to feed. Choose attention.feed=readout."
             )
+        if attends and self.attention.feed is AttentionFeed.INPUT and self.model.decoder_layers > 1:
+            for name, off in (("recurrent", 0.0), ("variational", False)):
+                if (value := getattr(self.model.dropout, name)) != off:
+                    raise SettingError(
+                        f"model.dropout.{name}={str(value).lower()} is one draw for all steps, and cannot go with "
+                        f"attention.feed=input and model.decoder_layers={self.model.decoder_layers}, whose upper "
+                        "layers go step by step. Choose another attention.feed, or model.decoder_layers=1."
+                    )
         if attends and self.model.hidden % self.attention.heads:
             raise SettingError(
                 f"attention.heads={self.attention.heads} does not divide model.hidden={self.model.hidden}."

@@ -22,6 +22,7 @@ class SearchSettings:
     length_penalty: float = 1.0    # alpha in ((5 + |y|) / 6)^alpha                 Wu et al. 2016, eq. 14
     coverage_penalty: float = 0.0  # beta in beta * sum_j log(min(sum_t a_tj, 1))   Wu et al. 2016, eq. 14
     n_best: int = 1                # translations per sentence
+    mbr: int = 0                   # minimum Bayes risk: candidates to choose from (seq2seq/minimum_risk.py); 0: off
     min_length: int = 0            # target pieces before EOS may come
     max_length: int | None = None  # target pieces; null: max_length_factor * S + max_length_extra
     max_length_factor: float = 2.0
@@ -38,12 +39,18 @@ class SearchSettings:
         for field in ("beam_size", "n_best", "max_length", "batch_pieces"):
             check(self, field, at_least=1)
         for field in ("min_length", "top_k", "coverage_penalty", "length_penalty", "max_length_factor",
-                      "max_length_extra", "seed", "shortlist"):
+                      "max_length_extra", "seed", "shortlist", "mbr"):
             check(self, field, at_least=0)
         check(self, "temperature", above=0)
         check(self, "top_p", above=0, at_most=1)
         if self.kind is SearchKind.BEAM and self.n_best > self.beam_size:
             raise SettingError(f"n_best={self.n_best} is more than beam_size={self.beam_size}; raise beam_size.")
+        if self.mbr and self.kind is SearchKind.GREEDY:
+            raise SettingError(f"mbr={self.mbr} needs kind=beam or kind=sample; greedy search finds one translation.")
+        if self.mbr and self.kind is SearchKind.BEAM and self.mbr > self.beam_size:
+            raise SettingError(f"mbr={self.mbr} is more than beam_size={self.beam_size}; raise beam_size.")
+        if self.mbr and self.n_best > self.mbr:
+            raise SettingError(f"n_best={self.n_best} is more than the mbr={self.mbr} candidates; raise mbr.")
         if self.kind is SearchKind.GREEDY and self.n_best > 1:
             raise SettingError(f"n_best={self.n_best} needs kind=beam or kind=sample; greedy search finds one.")
         if self.max_length is not None and self.min_length > self.max_length:

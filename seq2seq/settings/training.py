@@ -104,6 +104,10 @@ class TrainingSettings:
     label_smoothing: float = 0.1
     scheduled_sampling: float = 0.0    # share of fed-back pieces that are the model's own      Bengio et al. 2015
     consistency: float = 0.0           # strength of R-Drop: every row twice, both to agree; 0: off    Liang et al. 2021
+    cutoff: float = 0.0                # SimCut: share of words that the second does not see    Gao et al. 2022
+    risk: float = 0.0                  # share of the loss that is minimum risk; for a fork     Shen et al. 2016
+    risk_draws: int = 8                # translations that it draws for each source
+    both_directions: int = 0           # first epochs in which the pairs come the other way round too   Ding et al. 2021
     subword_sampling: SubwordSamplingSettings = dataclasses.field(default_factory=SubwordSamplingSettings)
     averaging: Averaging = Averaging.NONE
     ema_decay: float = 0.999
@@ -126,10 +130,18 @@ class TrainingSettings:
         check(self, "clip_norm", above=0)
         check(self, "label_smoothing", at_least=0, below=1)
         check(self, "scheduled_sampling", at_least=0, at_most=1)
-        check(self, "consistency", at_least=0)
+        for field in ("consistency", "both_directions"):
+            check(self, field, at_least=0)
+        check(self, "cutoff", at_least=0, below=1)
+        check(self, "risk", at_least=0, at_most=1)
+        check(self, "risk_draws", at_least=2)
+        if self.cutoff > 0 and self.consistency == 0:
+            raise SettingError(f"cutoff={self.cutoff:g} says how the second of two rows is read, and with "
+                               "training.consistency=0 there is no second. Choose training.consistency=3, or "
+                               "training.cutoff=0.")
         check(self, "ema_decay", above=0, below=1)
         check(self, "max_loss_factor", above=1)
-        for field, off in (("accumulate", 1), ("scheduled_sampling", 0)):
+        for field, off in (("accumulate", 1), ("scheduled_sampling", 0), ("risk", 0)):
             if self.graphs and (value := getattr(self, field)) > off:
                 raise SettingError(f"graphs=true cannot go with training.{field}={value:g}. Choose "
                                    f"training.{field}={off}, or training.graphs=false.")
@@ -156,12 +168,19 @@ class TrainSettings(NetworkSettings):
         if self.search.shortlist:
             raise SettingError(f"search.shortlist={self.search.shortlist} is for translate.py and evaluate.py; "
                                "validation looks at all pieces. Choose search.shortlist=0.")
+        if self.search.mbr:
+            raise SettingError(f"search.mbr={self.search.mbr} is for translate.py and evaluate.py; validation takes "
+                               "the most probable translation. Choose search.mbr=0.")
         if self.shape in LABELS and self.training.scheduled_sampling > 0:
             raise SettingError(f"training.scheduled_sampling={self.training.scheduled_sampling:g} cannot go with "
                                f"shape={self.shape.value}, which feeds nothing back. Choose 0.")
         if self.shape in LABELS and self.training.graphs:
             raise SettingError("training.graphs=true is for shape=n_to_m and one_to_n, not for "
                                f"shape={self.shape.value}. Choose training.graphs=false.")
+        for name in ("both_directions", "risk"):
+            if self.shape is not Shape.N_TO_M and (value := getattr(self.training, name)):
+                raise SettingError(f"training.{name}={value} is for translation, and this is shape={self.shape.value}. "
+                                   f"Choose training.{name}=0.")
         stepwise = self.context.kind is ContextKind.ATTENTION and self.attention.feed is AttentionFeed.INPUT
         if self.training.scheduled_sampling > 0 and not self.feed.output:
             raise SettingError("training.scheduled_sampling needs feed.output=true: without it nothing is fed back.")

@@ -1,0 +1,33 @@
+"""Minimum Bayes risk: of several candidates the one that the others agree with most.
+
+    y* = argmax_i  sum_j p_j U(y_i, y_j)            Kumar & Byrne 2004; by samples: Eikema & Aziz 2022
+
+U is BLEU of the sentence (0..100, smoothed; orders that a short sentence has not are left out), y_j standing for a
+reference. p_j is the probability of y_j among the candidates, or 1/n where they were drawn from the model, so that a
+probable one comes more often.
+"""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Sequence
+
+
+def shares(log_probabilities: Sequence[float]) -> list[float]:
+    """p_j: what each candidate has of the probability of all."""
+    largest = max(log_probabilities)
+    weights = [math.exp(value - largest) for value in log_probabilities]
+    return [weight / sum(weights) for weight in weights]
+
+
+def expected_bleu(texts: Sequence[str], weights: Sequence[float]) -> list[float]:
+    """sum_j p_j U(y_i, y_j) for every i. Equal texts are scored once."""
+    from sacrebleu.metrics.bleu import BLEU
+
+    metric = BLEU(effective_order=True)
+    mass: dict[str, float] = {}
+    for text, weight in zip(texts, weights, strict=True):
+        mass[text] = mass.get(text, 0.0) + weight
+    value = {one: sum(weight * (100.0 if one == other else metric.sentence_score(one, [other]).score)
+                      for other, weight in mass.items()) for one in mass}
+    return [value[text] for text in texts]

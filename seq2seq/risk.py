@@ -1,0 +1,103 @@
+"""Minimum risk training: it is whole translations that count, not single pieces (Shen et al. 2016).
+
+    R = E_{y ~ p(y|x)} D(y),   D(y) = 1 - BLEU(y, y*)                     of a sentence, smoothed, over text
+    grad R = E_y (D(y) - b) grad log p(y|x)                               for any b that y does not change
+           ~ (1 / K) sum_k (D_k - mean of the other D_j) grad log p(y_k|x)       Kool et al. 2019
+
+y_1..y_K are drawn from the model without dropout. The loss of a pair with M target pieces is
+
+    (1 - r) loss_MLE + r M R                                              r = training.risk; mixed: Edunov et al. 2018
+
+so that both parts are of one size. It is for a model that translates already: fork=RUN training.risk=0.5.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+
+import torch
+from torch import Tensor
+
+from seq2seq.batches import Batch, make_batch
+from seq2seq.distributed import Team
+from seq2seq.errors import SettingError
+from seq2seq.gradients import Gradients
+from seq2seq.models.build import Network
+from seq2seq.models.encoder_decoder import EncoderDecoder
+from seq2seq.models.records import Loss
+from seq2seq.precision import autocast
+from seq2seq.search import Hypothesis, translate_ids
+from seq2seq.settings.search import SearchKind, SearchSettings
+from seq2seq.settings.training import TrainingSettings, TrainSettings
+from seq2seq.tokenizer import Tokenizer
+
+
+def with_risk(likelihood: Gradients, model: Network, settings: TrainSettings, target: Tokenizer, team: Team,
+              device: torch.device) -> Gradients:
+    """Raises SettingError for several processes."""
+    if team.size > 1:
+        raise SettingError(f"training.risk={settings.training.risk:g} is for one process, and these are {team.size}. "
+                           "Start one, or choose training.risk=0.")
+    assert isinstance(model, EncoderDecoder)
+    return RiskGradients(likelihood, model, settings.training, target, device)
+
+
+class RiskGradients:
+    """The gradient of the mixed loss: that of the likelihood, and one pass for each of the K draws."""
+
+    def __init__(self, likelihood: Gradients, model: EncoderDecoder, training: TrainingSettings, target: Tokenizer,
+                 device: torch.device) -> None:
+        self._likelihood, self._model, self._training = likelihood, model, training
+        self._target, self._device = target, device
+
+    def __call__(self, batch: Batch) -> Loss:
+        """As Gradients. The sums returned are those of the likelihood."""
+        share = self._training.risk
+        drawn = self.draw(batch)
+        sums = self._likelihood(batch)
+        for parameter in self._model.parameters():
+            if parameter.grad is not None:
+                parameter.grad.mul_(1 - share)
+        losses = self.losses(drawn, batch)                                       # D (B, K)
+        K = losses.shape[1]
+        advantages = (losses - losses.mean(dim=1, keepdim=True)) * K / (K - 1)  # D_k - mean of the others
+        weights = advantages / K * batch.target_lengths[:, None]
+        source = _real(batch.source, batch.source_lengths - 1)
+        for place in range(K):
+            one = make_batch(source, [found[place].pieces for found in drawn], batch.rows)
+            with autocast(self._training.precision, self._device):
+                # The sum of w nll is - sum of w log p: its sign is turned by taking - w.
+                loss = self._model(one.to(self._device), weights=-weights[:, place].to(self._device))
+            (loss.smoothed * (share / batch.pieces)).backward()
+        return sums
+
+    def draw(self, batch: Batch) -> list[list[Hypothesis]]:
+        """K draws for every row; which ones, torch's generator decides, which every update seeds."""
+        # A run of draws is named by a number of its own, and the rows of the batch within it by theirs.
+        seed = int(torch.randint(2**31 - 1, ()))
+        search = SearchSettings(kind=SearchKind.SAMPLE, n_best=self._training.risk_draws, seed=seed,
+                                batch_pieces=max(1, self._training.batch_pieces // self._training.risk_draws))
+        self._model.eval()
+        found = translate_ids(self._model, _real(batch.source, batch.source_lengths - 1), search, self._device,
+                              numbers=batch.rows.tolist())
+        self._model.train()
+        return found
+
+    def losses(self, drawn: Sequence[Sequence[Hypothesis]], batch: Batch) -> Tensor:
+        """D of every draw, (B, K)."""
+        from sacrebleu.metrics.bleu import BLEU
+
+        metric = BLEU(effective_order=True)
+        references = self._target.decode(_real(batch.target_out, batch.target_lengths - 1))
+        texts = self._target.decode([one.pieces for found in drawn for one in found])
+        K = len(drawn[0])
+        return torch.tensor([[1 - metric.sentence_score(text, [reference]).score / 100
+                              for text in texts[row * K : (row + 1) * K]] for row, reference in enumerate(references)])
+
+    def places(self, batch: Batch) -> int:
+        return self._likelihood.places(batch)
+
+
+def _real(ids: Tensor, lengths: Tensor) -> list[list[int]]:
+    """Rows without padding: ids (B, S), lengths (B,)."""
+    return [row[:length] for row, length in zip(ids.tolist(), lengths.tolist(), strict=True)]
