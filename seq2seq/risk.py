@@ -64,7 +64,7 @@ class RiskGradients:
         weights = advantages / K * batch.target_lengths[:, None]
         source = _real(batch.source, batch.source_lengths - 1)
         for place in range(K):
-            one = make_batch(source, [found[place].pieces for found in drawn], batch.rows)
+            one = make_batch(source, [found[place].pieces for found in drawn], batch.rows.numpy())
             with autocast(self._training.precision, self._device):
                 # The sum of w nll is - sum of w log p: its sign is turned by taking - w.
                 loss = self._model(one.to(self._device), weights=-weights[:, place].to(self._device))

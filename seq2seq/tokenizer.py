@@ -32,7 +32,7 @@ class Tokenizer:
                 self._processor.eos_id()] != [PAD, UNK, BOS, EOS]:
             raise BundleError(f"{name} has other special pieces than PAD=0 UNK=1 BOS=2 EOS=3; it was not made here.")
         try:
-            self._processor.id_to_piece(list(range(len(self))))
+            self._pieces: list[str] = self._processor.id_to_piece(list(range(len(self))))
         except UnicodeDecodeError:
             raise BundleError(f"{name} is damaged: a piece of it is not UTF-8.") from None
 
@@ -50,7 +50,7 @@ class Tokenizer:
     @functools.cached_property
     def word_starts(self) -> list[bool]:
         """(V,) True for the pieces that begin a word: those with the space before it in front."""
-        return [piece.startswith(META) for piece in self.pieces(range(len(self)))]
+        return [piece.startswith(META) for piece in self._pieces]
 
     @property
     def hash(self) -> str:
@@ -74,4 +74,4 @@ class Tokenizer:
 
     def pieces(self, ids: Sequence[int]) -> list[str]:
         """The pieces as text, for showing alignments."""
-        return [self._processor.id_to_piece(int(i)) for i in ids]
+        return [self._pieces[i] for i in ids]

@@ -151,8 +151,8 @@ class Translator:
         result = [Translation(line, [], []) for line in lines]
         whole = sorted(set(rows) - set(too_long))
         found = self._search([ids[row] for row in whole], [first + row for row in whole], attention)
-        for row, hypotheses in zip(whole, found, strict=True):
-            result[row] = Translation(lines[row], self._source.pieces([*ids[row], EOS]), self._candidates(hypotheses))
+        for row, candidates in zip(whole, found, strict=True):
+            result[row] = Translation(lines[row], self._source.pieces([*ids[row], EOS]), candidates)
         for row in too_long:
             result[row] = self._in_parts(lines[row], ids[row], first + row, attention)
         return result
@@ -166,9 +166,14 @@ class Translator:
                 raise UserError(f"{name} line {first + row}: {lines[row][:80]!r} is none of the inputs that "
                                 f"{self.bundles[0].folder} was trained on ({choices[:500]}). Give one of these.")
 
-    def _search(self, source: list[list[int]], numbers: list[int], attention: bool) -> list[list[Hypothesis]]:
+    def _search(self, source: list[list[int]], numbers: list[int], attention: bool) -> list[list[Candidate]]:
+        """Candidates of every source, best first."""
         search = self.search if not self.search.mbr else dataclasses.replace(self.search, n_best=self.search.mbr)
-        return translate_ids(self._model, source, search, self.device, numbers=numbers, attention=attention)
+        found = translate_ids(self._model, source, search, self.device, numbers=numbers, attention=attention)
+        # All at once: the library's call takes longer to begin than for a sentence.
+        texts = iter(self._target.decode([one.pieces for hypotheses in found for one in hypotheses]))
+        candidates = [[self._candidate(one, next(texts)) for one in hypotheses] for hypotheses in found]
+        return [self._least_risk(some) for some in candidates] if self.search.mbr else candidates
 
     def _in_parts(self, line: str, ids: list[int], number: int, attention: bool) -> Translation:
         """The parts of one line after each other; candidate n is made of the n-th of every part.
@@ -181,17 +186,15 @@ class Translator:
         found: list[list[Candidate]] = []
         for begin in range(0, len(cuts), PARTS_AT_ONCE):
             some = [ids[cut] for cut in cuts[begin : begin + PARTS_AT_ONCE]]
-            for part, hypotheses in zip(some, self._search(some, [number] * len(some), attention), strict=True):
-                found.append([_without_attention(one, len(pieces)) for one in self._candidates(hypotheses)])
+            for part, candidates in zip(some, self._search(some, [number] * len(some), attention), strict=True):
+                found.append([_without_attention(one, len(pieces)) for one in candidates])
                 pieces += self._source.pieces([*part, EOS])
         return Translation(line, pieces, [_joined(ranked) for ranked in zip(*found, strict=False)])
 
-    def _candidates(self, hypotheses: list[Hypothesis]) -> list[Candidate]:
-        texts = self._target.decode([one.pieces for one in hypotheses])
-        found = [Candidate(_one_line(text), self._target.pieces(one.pieces), one.score, one.log_probability,
-                           one.attention, None if one.attention is None else one.attention.argmax(-1).tolist())
-                 for text, one in zip(texts, hypotheses, strict=True)]
-        return self._least_risk(found) if self.search.mbr else found
+    def _candidate(self, found: Hypothesis, text: str) -> Candidate:
+        alignment = None if found.attention is None else found.attention.argmax(-1).tolist()
+        return Candidate(_one_line(text), self._target.pieces(found.pieces), found.score, found.log_probability,
+                         found.attention, alignment)
 
     def _least_risk(self, candidates: list[Candidate]) -> list[Candidate]:
         """The best by expected BLEU instead of probability; the more probable first among equals."""
