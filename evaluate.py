@@ -35,11 +35,12 @@ def main(settings: EvaluateSettings) -> None:
         logging.getLogger(chatty).setLevel(logging.WARNING)
     if settings.threads is not None:
         torch.set_num_threads(settings.threads)
-    bundles, device = open_bundles(settings.run or "", settings.device)
+    bundles, device = open_bundles([settings.run or "", *settings.ensemble], settings.device)
     shape = bundles[0].settings.shape
-    if settings.papers and shape is not Shape.N_TO_M:
-        raise SettingError(f"papers=true is a score of translations, and run={settings.run} is of shape={shape.value}. "
-                           "Choose papers=false.")
+    for name, off in (("papers", False), ("ensemble", [])):
+        if shape is not Shape.N_TO_M and (value := getattr(settings, name)) != off:
+            raise SettingError(f"{name}={str(value).lower()} is for translations, and run={settings.run} is of "
+                               f"shape={shape.value}. Choose {name}={str(off).lower()}.")
     score = score_labels if shape in LABELS else score_texts if shape is Shape.ONE_TO_N else score_translations
     score(bundles, device, settings)
 
@@ -47,7 +48,15 @@ def main(settings: EvaluateSettings) -> None:
 def score_translations(bundles: Sequence[Bundle], device: torch.device, settings: EvaluateSettings) -> None:
     """Shape n_to_m: BLEU and chrF2, by length, with attention to look at."""
     from seq2seq import showing
-    from seq2seq.evaluation import compare_with, evaluate, make_folder, read_pairs, read_stored, write_evaluation
+    from seq2seq.evaluation import (
+        compare_with,
+        evaluate,
+        make_folder,
+        read_pairs,
+        read_stored,
+        write_differences,
+        write_evaluation,
+    )
     from seq2seq.translation import Translator
 
     translator = Translator(bundles, settings.search, device=device, precision=settings.precision,
@@ -60,6 +69,8 @@ def score_translations(bundles: Sequence[Bundle], device: torch.device, settings
     comparison, other_by_length = (None, None) if other is None else compare_with(
         other, pairs, translations, settings.resamples)
     write_evaluation(evaluation, pairs, translations, comparison)
+    if other is not None:
+        write_differences(evaluation, other, pairs, translations)
     showing.translations(evaluation, comparison, settings.compare, other_by_length)
     if settings.plots:
         showing.draw_translations(evaluation, pairs, translator, settings, other_by_length)

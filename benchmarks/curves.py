@@ -118,6 +118,7 @@ def row(point: Point) -> str:
 def draw_figure(found: list[Point], title: str, path: Path) -> None:
     """A field for each of what is varied; a line for each work and score."""
     from matplotlib.figure import Figure
+    from matplotlib.ticker import LogLocator, StrMethodFormatter
 
     names = list(dict.fromkeys(point.varied for point in found))
     figure = Figure(figsize=(4.5 * len(names), 4.5), layout="constrained")
@@ -133,6 +134,8 @@ def draw_figure(found: list[Point], title: str, path: Path) -> None:
         axes.set_xticks(values := sorted({point.value for point in found if point.varied == varied}), values)
         axes.minorticks_off()
         axes.grid(alpha=0.3)
+    fields[0].yaxis.set_major_locator(LogLocator(subs=(1, 2, 5)))
+    fields[0].yaxis.set_major_formatter(StrMethodFormatter("{x:,.0f}"))
     fields[0].set_ylabel("target pieces a second")
     fields[0].legend(fontsize="small")
     figure.suptitle(title, fontsize="small")

@@ -2,6 +2,7 @@
 
     <run>/evaluation/<name>.json   scores with signatures and intervals, perplexity, speed, settings
     <run>/evaluation/<name>.tsv    source, reference, translation, side by side
+    <run>/evaluation/<name>-compare.tsv    beside another run's, the largest gain first
 
 `name` is the split, or the file name of the source.
 """
@@ -25,7 +26,17 @@ from seq2seq.bundle import Bundle
 from seq2seq.corpus import PackedCorpus
 from seq2seq.errors import CorpusError, UserError
 from seq2seq.folders import whole_file, writing
-from seq2seq.scoring import Bucket, Comparison, Score, bleu, bleu_by_length, bleu_of_papers, chrf, compare
+from seq2seq.scoring import (
+    Bucket,
+    Comparison,
+    Score,
+    bleu,
+    bleu_by_length,
+    bleu_of_papers,
+    chrf,
+    compare,
+    sentence_bleu,
+)
 from seq2seq.settings.evaluate import EvaluateSettings
 from seq2seq.settings.model import LABELS
 from seq2seq.settings.reading import write_settings
@@ -50,6 +61,7 @@ class Evaluation:
     """What <name>.json holds."""
 
     run: str
+    ensemble: list[str]  # the others
     name: str
     origin: dict[str, str]
     languages: tuple[str, str]
@@ -57,7 +69,7 @@ class Evaluation:
     bleu: Score
     chrf: Score
     bleu_of_papers: Score | None  # settings.papers
-    perplexity: float  # of the references, per target piece
+    perplexity: float | None  # of the references, per target piece; None for an ensemble
     by_length: list[Bucket]
     seconds: float     # of the translation, search and tokenizers, without loading
     device: str
@@ -113,16 +125,23 @@ def evaluate(translator: Translator, pairs: Pairs, settings: EvaluateSettings) -
     translations = [one.text for one in translator.translate_lines(pairs.sources, name=pairs.name)]
     seconds = time.perf_counter() - started
     evaluation = Evaluation(
-        run=str(settings.run), name=pairs.name, origin=pairs.origin, languages=translator.languages,
-        sentences=len(pairs.sources), bleu=bleu(translations, pairs.references, settings.resamples),
+        run=str(settings.run), ensemble=settings.ensemble, name=stored_name(pairs, settings), origin=pairs.origin,
+        languages=translator.languages, sentences=len(pairs.sources),
+        bleu=bleu(translations, pairs.references, settings.resamples),
         chrf=chrf(translations, pairs.references, settings.resamples),
         bleu_of_papers=(bleu_of_papers(translations, pairs.references, translator.languages[1], settings.resamples)
                         if settings.papers else None),
-        perplexity=loss_of(translator.bundles[0], translator.device, pairs, settings).perplexity,
+        perplexity=(None if settings.ensemble
+                    else loss_of(translator.bundles[0], translator.device, pairs, settings).perplexity),
         by_length=bleu_by_length(pairs.sources, translations, pairs.references),
         seconds=seconds, device=str(translator.device), search=write_settings(settings.search),
     )
     return evaluation, translations
+
+
+def stored_name(pairs: Pairs, settings: EvaluateSettings) -> str:
+    """What the files of an evaluation are called."""
+    return f"{pairs.name}-ensemble" if settings.ensemble else pairs.name
 
 
 class Loss(NamedTuple):
@@ -186,9 +205,8 @@ def write_record(run: str, pairs: Pairs, record: dict[str, Any], answers: Sequen
     folder = evaluation_folder(run)
     if answers is not None:
         rows = [COLUMNS, *zip(pairs.sources, pairs.references, answers, strict=True)]
-        table = "".join("\t".join(cell.replace("\t", " ") for cell in row) + "\n" for row in rows)
-        whole_file(folder / f"{pairs.name}.tsv", table.encode())
-    whole_file(folder / f"{pairs.name}.json", (json.dumps(record, indent=1, ensure_ascii=False) + "\n").encode())
+        whole_file(folder / f"{record['name']}.tsv", _table(rows))
+    whole_file(folder / f"{record['name']}.json", (json.dumps(record, indent=1, ensure_ascii=False) + "\n").encode())
 
 
 def read_stored(run: str, pairs: Pairs) -> Stored:
@@ -205,6 +223,20 @@ def read_stored(run: str, pairs: Pairs) -> Stored:
         raise UserError(f"compare={run} was evaluated on other sentences than these ({path}). Evaluate both on "
                         f"the same, with: {how}")
     return Stored(run, here, [row[2] for row in rows])
+
+
+def write_differences(evaluation: Evaluation, stored: Stored, pairs: Pairs, translations: list[str]) -> None:
+    """Writes <name>-compare.tsv: line by line both translations and their BLEU, the largest gain of this run first."""
+    own, others = (sentence_bleu(texts, pairs.references) for texts in (translations, stored.translations))
+    order = sorted(range(len(own)), key=lambda row: others[row] - own[row])
+    rows = [("line", "BLEU", f"BLEU of {stored.run}", *COLUMNS, f"translation of {stored.run}")]
+    rows += [(str(row + 1), f"{own[row]:.1f}", f"{others[row]:.1f}", pairs.sources[row], pairs.references[row],
+              translations[row], stored.translations[row]) for row in order]
+    whole_file(evaluation_folder(evaluation.run) / f"{evaluation.name}-compare.tsv", _table(rows))
+
+
+def _table(rows: Sequence[Sequence[str]]) -> bytes:
+    return "".join("\t".join(cell.replace("\t", " ") for cell in row) + "\n" for row in rows).encode()
 
 
 def compare_with(stored: Stored, pairs: Pairs, translations: list[str],

@@ -12,6 +12,8 @@ from __future__ import annotations
 import math
 from collections.abc import Sequence
 
+from seq2seq.scoring import sentence_bleu
+
 
 def shares(log_probabilities: Sequence[float]) -> list[float]:
     """p_j: what each candidate has of the probability of all."""
@@ -22,12 +24,10 @@ def shares(log_probabilities: Sequence[float]) -> list[float]:
 
 def expected_bleu(texts: Sequence[str], weights: Sequence[float]) -> list[float]:
     """sum_j p_j U(y_i, y_j) for every i. Equal texts are scored once."""
-    from sacrebleu.metrics.bleu import BLEU
-
-    metric = BLEU(effective_order=True)
     mass: dict[str, float] = {}
     for text, weight in zip(texts, weights, strict=True):
         mass[text] = mass.get(text, 0.0) + weight
-    value = {one: sum(weight * (100.0 if one == other else metric.sentence_score(one, [other]).score)
-                      for other, weight in mass.items()) for one in mass}
+    pairs = [(one, other) for one in mass for other in mass if one != other]
+    bleu = dict(zip(pairs, sentence_bleu(*zip(*pairs, strict=True)), strict=True)) if pairs else {}
+    value = {one: sum(weight * bleu.get((one, other), 100.0) for other, weight in mass.items()) for one in mass}
     return [value[text] for text in texts]

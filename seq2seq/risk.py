@@ -26,6 +26,7 @@ from seq2seq.models.build import Network
 from seq2seq.models.encoder_decoder import EncoderDecoder
 from seq2seq.models.records import Loss
 from seq2seq.precision import autocast
+from seq2seq.scoring import sentence_bleu
 from seq2seq.search import Hypothesis, translate_ids
 from seq2seq.settings.search import SearchKind, SearchSettings
 from seq2seq.settings.training import TrainingSettings, TrainSettings
@@ -85,14 +86,11 @@ class RiskGradients:
 
     def losses(self, drawn: Sequence[Sequence[Hypothesis]], batch: Batch) -> Tensor:
         """D of every draw, (B, K)."""
-        from sacrebleu.metrics.bleu import BLEU
-
-        metric = BLEU(effective_order=True)
         references = self._target.decode(_real(batch.target_out, batch.target_lengths - 1))
         texts = self._target.decode([one.pieces for found in drawn for one in found])
         K = len(drawn[0])
-        return torch.tensor([[1 - metric.sentence_score(text, [reference]).score / 100
-                              for text in texts[row * K : (row + 1) * K]] for row, reference in enumerate(references)])
+        bleu = sentence_bleu(texts, [reference for reference in references for _ in range(K)])
+        return 1 - torch.tensor(bleu).view(-1, K) / 100
 
     def places(self, batch: Batch) -> int:
         return self._likelihood.places(batch)

@@ -67,6 +67,15 @@ def bleu(hypotheses: Sequence[str], references: Sequence[str], resamples: int = 
     return _score(BLEU(), hypotheses, references, resamples)
 
 
+def sentence_bleu(hypotheses: Sequence[str], references: Sequence[str]) -> list[float]:
+    """BLEU of each sentence alone, smoothed; orders that a short one has not are left out. To compare sentences by."""
+    from sacrebleu.metrics.bleu import BLEU
+
+    metric = BLEU(effective_order=True)
+    return [metric.sentence_score(hypothesis, [reference]).score
+            for hypothesis, reference in zip(hypotheses, references, strict=True)]
+
+
 def bleu_of_papers(hypotheses: Sequence[str], references: Sequence[str], language: str,
                    resamples: int = RESAMPLES) -> Score:
     """BLEU of lower-cased text in Moses' tokens, as papers on Multi30k and IWSLT give it. Not comparable with `bleu`.

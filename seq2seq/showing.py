@@ -26,11 +26,14 @@ log = logging.getLogger("seq2seq")
 def translations(evaluation: Evaluation, comparison: Comparison | None, compare: str | None,
          other: Sequence[Bucket] | None) -> None:
     """Prints the scores and the table of BLEU by length to standard output."""
-    _head(evaluation, f"{evaluation.sentences} sentences")
+    together = f", together with {', '.join(evaluation.ensemble)}" if evaluation.ensemble else ""
+    _head(evaluation, f"{evaluation.sentences} sentences{together}")
     print(evaluation.bleu)
     if evaluation.bleu_of_papers is not None:
         print(f"{evaluation.bleu_of_papers}  lower-cased, tokens of Moses")
-    print(evaluation.chrf, f"perplexity {evaluation.perplexity:.3f} per target piece", sep="\n")
+    print(evaluation.chrf)
+    if evaluation.perplexity is not None:
+        print(f"perplexity {evaluation.perplexity:.3f} per target piece")
     print(f"{evaluation.sentences_per_second:.1f} sentences per second ({evaluation.search['kind']} search "
           f"on {evaluation.device})")
     table = Table("words of source", "sentences", "BLEU", title="BLEU by source length")

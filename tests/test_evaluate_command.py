@@ -101,6 +101,22 @@ def test_two_files_with_strange_lines(run, bundle: Path, tmp_path: Path) -> None
     assert record["origin"] == {"source": str(tmp_path / "news.en"), "reference": str(tmp_path / "news.de")}
 
 
+def test_an_ensemble_is_scored_beside_its_parts(run, bundle: Path, corpus: Path, tmp_path: Path) -> None:
+    other = make_bundle(tmp_path / "other", corpus, seed=1)
+    assert run(f"run={bundle}").code == 0
+    alone = stored(bundle, "test")
+    done = run(f"run={bundle}", f"ensemble=[{other}]", f"compare={bundle}")
+    assert done.code == 0, done.err
+    record, (_, *rows) = stored(bundle, "test-ensemble")
+    sources, references = PackedCorpus.open(corpus).split("test").text()
+    together = Translator.load([bundle, other], device="cpu", kind="greedy").translate(sources)
+    assert [row[2] for row in rows] == together != [row[2] for row in alone[1][1:]]
+    assert record["bleu"]["value"] == pytest.approx(BLEU().corpus_score(together, [references]).score)
+    assert record["ensemble"] == [str(other)] and record["perplexity"] is None
+    assert f"together with {other}" in done.out.decode() and "perplexity" not in done.out.decode()
+    assert stored(bundle, "test") == alone and (bundle / "evaluation" / "test-ensemble-compare.tsv").is_file()
+
+
 def test_two_runs_are_compared(run, bundle: Path, corpus: Path, tmp_path: Path) -> None:
     other = make_bundle(tmp_path / "other", corpus, seed=1)
     assert run(f"run={other}").code == 0
@@ -117,6 +133,14 @@ def test_two_runs_are_compared(run, bundle: Path, corpus: Path, tmp_path: Path) 
     assert comparison["value"] < comparison["baseline"] and comparison["p_value"] < 0.05
     assert f"of {other}: p = {comparison['p_value']:.4f} (paired bootstrap), significant at 0.05" in done.out.decode()
     assert "difference" in done.out.decode()
+    head, *lines = [line.split("\t") for line in read_lines(bundle / "evaluation" / "test-compare.tsv")]
+    assert head == ["line", "BLEU", f"BLEU of {other}", "source", "reference", "translation", f"translation of {other}"]
+    gains = [float(line[1]) - float(line[2]) for line in lines]
+    assert gains == sorted(gains, reverse=True) and sorted(int(line[0]) for line in lines) == list(range(1, len(rows)))
+    for line in lines:
+        assert [*line[3:5], line[6]] == rows[int(line[0])]
+        by_hand = BLEU(effective_order=True).sentence_score(line[5], [line[4]]).score
+        assert float(line[1]) == pytest.approx(by_hand, abs=0.051)
 
 
 def test_other_sentences_are_not_compared(run, bundle: Path, corpus: Path, tmp_path: Path) -> None:

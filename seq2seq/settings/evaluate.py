@@ -14,6 +14,7 @@ from seq2seq.settings.translate import Numbers, need_run
 @dataclasses.dataclass(kw_only=True)
 class EvaluateSettings:
     run: str | None = None        # folder of a run or bundle
+    ensemble: list[str] = dataclasses.field(default_factory=list)  # other runs that translate together with it
     split: str = "test"           # of the corpus: test or valid
     corpus: str | None = None     # folder; null: the one the run was trained on
     source: str | None = None     # files instead of a split, plain or .gz
