@@ -32,7 +32,7 @@ def choices(group: str) -> list[str]:
 
 
 def test_the_yaml_defaults_are_the_dataclass_defaults():
-    assert read_settings(TrainSettings, composed("run=''")) == TrainSettings()
+    assert read_settings(TrainSettings, composed("run=''", "recipe=none")) == TrainSettings()
 
 
 def test_a_run_is_named_after_corpus_cell_and_context():
@@ -64,12 +64,12 @@ def flat(mapping: dict, where: str = "") -> list[str]:
     return rows
 
 
-@pytest.mark.parametrize("choice", [f"{group}={name}" for group in ("cell", "context", "model", "optimizer", "search")
+@pytest.mark.parametrize("choice", [f"{group}={name}" for group in ("cell", "context", "model", "optimizer", "search", "recipe")
                                     for name in choices(group)])
 def test_every_choice_of_a_group_can_be_read(choice):
     settings = read_settings(TrainSettings, composed(choice, *(["shape=n_to_n"] if choice == "context=none" else [])))
     group, name = choice.split("=")
-    if group != "model":
+    if group not in ("model", "recipe"):
         assert getattr(settings, group).kind.value == name
 
 
@@ -131,7 +131,7 @@ def test_every_experiment_can_be_read(name):
     ("model.dropout.layer=1.0", "model.dropout.layer=1.0 is out of range"),
     ("model.dropout.recurrent=1.0", "model.dropout.recurrent=1.0 is out of range"),
     ("cell.nonlinearity=relu", "cell.nonlinearity=relu belongs to kind=rnn"),
-    ("attention.heads=4", "attention.heads=4 needs score=scaled"),
+    ("attention.score=additive attention.heads=4", "attention.heads=4 needs score=scaled"),
     ("attention.feed=upper_layers", "attention.feed=upper_layers needs model.decoder_layers of at least 2, not 1"),
     ("feed.context=initial_state", "feed.context=initial_state cannot go with context=attention"),
     ("optimizer.betas=[0.9]", "optimizer.betas=[0.9] is not two numbers in [0, 1)"),

@@ -91,15 +91,20 @@ class ContextSettings:
     pooling: Pooling = Pooling.MEAN  # of kind=pooled only
 
 
+HEADS = 4
+
+
 @dataclasses.dataclass(kw_only=True)
 class AttentionSettings:
     score: ScoreKind = ScoreKind.ADDITIVE
-    heads: int = 1           # of score=scaled only
+    heads: int = 0           # of score=scaled; 0: HEADS, and one for the other scores
     feed: AttentionFeed = AttentionFeed.READOUT
     query: AttentionQuery = AttentionQuery.PREVIOUS  # of feed=input only
 
     def __post_init__(self) -> None:
-        check(self, "heads", at_least=1)
+        check(self, "heads", at_least=0)
+        if self.heads == 0:
+            self.heads = HEADS if self.score is ScoreKind.SCALED else 1
         if self.heads > 1 and self.score is not ScoreKind.SCALED:
             raise SettingError(f"heads={self.heads} needs score=scaled; score={self.score.value} has one head.")
 
