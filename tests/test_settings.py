@@ -64,8 +64,10 @@ def flat(mapping: dict, where: str = "") -> list[str]:
     return rows
 
 
-@pytest.mark.parametrize("choice", [f"{group}={name}" for group in ("cell", "context", "model", "optimizer", "search", "recipe")
-                                    for name in choices(group)])
+GROUPS = ("cell", "context", "model", "optimizer", "recipe", "search")
+
+
+@pytest.mark.parametrize("choice", [f"{group}={name}" for group in GROUPS for name in choices(group)])
 def test_every_choice_of_a_group_can_be_read(choice):
     settings = read_settings(TrainSettings, composed(choice, *(["shape=n_to_n"] if choice == "context=none" else [])))
     group, name = choice.split("=")

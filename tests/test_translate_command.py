@@ -25,7 +25,6 @@ from tiny_bundle import make_bundle
 from tiny_corpus import make_corpus
 
 from seq2seq.errors import SettingError
-from seq2seq.search.contract import Hypothesis
 from seq2seq.settings.search import SearchSettings
 from seq2seq.settings.translate import Numbers
 from seq2seq.translation import Candidate, Translation, Translator
@@ -245,6 +244,5 @@ def test_a_json_line_is_one_line_that_reads_back(source: str, text: str) -> None
 def test_no_translation_breaks_a_line(bundle: Path, monkeypatch) -> None:
     translator = Translator.load(bundle, device="cpu")
     monkeypatch.setattr(translator._target, "decode", lambda ids: ["one\ntwo\r\n"] * len(ids))
-    hypothesis = Hypothesis([5], -1.0, -1.0, None)
-    (candidate,) = translator._candidates([hypothesis])
+    (candidate,) = translator.translate_lines(["ba"])[0].candidates
     assert Translation("a", ["a"], [candidate]).text == "one two  "
