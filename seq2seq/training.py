@@ -42,7 +42,7 @@ from seq2seq.precision import only_deterministic_kernels, pick_device, resolve_p
 from seq2seq.progress import Display
 from seq2seq.risk import with_risk
 from seq2seq.schedule import learning_rate, progress
-from seq2seq.settings.model import LABELS
+from seq2seq.settings.model import LABELS, Tie
 from seq2seq.settings.training import Precision, TrainSettings
 from seq2seq.state import TrainState
 from seq2seq.subwords import SubwordSampler
@@ -110,10 +110,8 @@ class Run:
         self.training, self.tokenizers = settings.training, corpus.tokenizers()
         torch.manual_seed(settings.seed)
         source, target = self.tokenizers
-        if self.training.both_directions and source is not target:
-            raise SettingError(f"training.both_directions={self.training.both_directions} needs one vocabulary for "
-                               f"both sides, and {corpus.folder} has two. Prepare it with tokenizer.joint=true, or "
-                               "choose training.both_directions=0.")
+        if source is not target:
+            _refuse_two_vocabularies(settings, corpus)
         self.model = build_model(settings, len(source), len(target), source.word_starts).to(device)
         self.gradients = build_gradients(self.model, settings, team, device)
         if self.training.risk > 0:
@@ -325,6 +323,15 @@ class Run:
 def _seed(seed: int, update: int, rank: int) -> int:
     low, high = np.random.SeedSequence([seed, update, rank]).generate_state(2)
     return int(low) | int(high) << 32
+
+
+def _refuse_two_vocabularies(settings: TrainSettings, corpus: PackedCorpus) -> None:
+    both = settings.training.both_directions
+    for name, value, wanted, other in (("model.tie", "all", settings.model.tie is Tie.ALL, "target"),
+                                       ("training.both_directions", both, both > 0, 0)):
+        if wanted:
+            raise SettingError(f"{name}={value} needs one vocabulary for both sides, and {corpus.folder} has two. "
+                               f"Choose {name}={other}, or prepare the corpus with tokenizer.joint=true.")
 
 
 def _samplers(settings: TrainSettings,

@@ -161,8 +161,8 @@ def test_every_experiment_begins_with_its_command(name: str) -> None:
 @pytest.mark.parametrize("name", EXPECTED)
 def test_an_expected_figure_is_one_that_is_reported(name: str) -> None:
     expected = experiment(name).expected
-    rows = [line for page in ("README.md", "docs/shapes.md") for line in (ROOT / page).read_text("utf-8").splitlines()
-            if line.startswith("| ")]
+    pages = ("README.md", "docs/results.md", "docs/shapes.md")
+    rows = [line for page in pages for line in (ROOT / page).read_text("utf-8").splitlines() if line.startswith("| ")]
     assert any(cell.strip().split(" [")[0] == f"{expected.value:g}" for row in rows for cell in row.split("|"))
     assert all("=" in word for word in expected.prepare) and bool(expected.prepare) == bool(expected.raw)
 

@@ -25,6 +25,7 @@ from seq2seq.errors import UserError
 from seq2seq.finite import DivergedError, FiniteWatch
 from seq2seq.metrics import read_metrics
 from seq2seq.schedule import learning_rate, progress
+from seq2seq.settings.model import Tie
 from seq2seq.settings.reading import read_settings
 from seq2seq.settings.training import (
     Averaging,
@@ -50,11 +51,14 @@ def settings(corpus, run, /, optimizer=(), **training_settings) -> TrainSettings
                      "threads": 1, "device": "cpu", "precision": "fp32", **training_settings}})
 
 
-def test_both_directions_need_one_vocabulary(corpus, tmp_path, monkeypatch):
+@pytest.mark.parametrize(("key", "value"), [("both_directions", 2), ("tie", "all")])
+def test_some_settings_need_one_vocabulary(corpus, tmp_path, monkeypatch, key, value):
     joint = PackedCorpus.tokenizers
     monkeypatch.setattr(PackedCorpus, "tokenizers", lambda self: (joint(self)[0], copy.copy(joint(self)[0])))
-    with pytest.raises(UserError, match="both_directions=2 needs one vocabulary for both sides, and .* has two"):
-        train(settings(corpus, tmp_path / "run", both_directions=2))
+    chosen = settings(corpus, tmp_path / "run", **({"both_directions": 2} if key == "both_directions" else {}))
+    chosen.model.tie = Tie(value) if key == "tie" else chosen.model.tie
+    with pytest.raises(UserError, match=rf"\.{key}={value} needs one vocabulary for both sides, and .* has two"):
+        train(chosen)
     assert not (tmp_path / "run" / "checkpoints").exists()
 
 
