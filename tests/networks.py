@@ -19,15 +19,15 @@ VOCABULARY = 30
 
 
 def network(*, shape="n_to_m", cell="gru", context="attention", feed_context="every_step", output=True,
-            score="additive", heads=1, attention_feed="readout", query="previous", pooling="mean", nonlinearity="tanh",
-            **model) -> NetworkSettings:
+            score="additive", heads=1, attention_feed="readout", query="previous", start="last", pooling="mean",
+            nonlinearity="tanh", **model) -> NetworkSettings:
     """Settings of a small network with the given parts."""
     sizes = {"embedding": 12, "hidden": 16, "encoder_layers": 1, "decoder_layers": 1} | model
     return read_settings(NetworkSettings, {
         "shape": shape, "cell": {"kind": cell, "nonlinearity": nonlinearity},
         "context": {"kind": context, "pooling": pooling},
         "feed": {"context": feed_context, "output": output},
-        "attention": {"score": score, "heads": heads, "feed": attention_feed, "query": query},
+        "attention": {"score": score, "heads": heads, "feed": attention_feed, "query": query, "start": start},
         "model": sizes,
     })
 

@@ -46,6 +46,19 @@ def test_teacher_forcing_steps_padding_and_loss(name, settings):
     torch.testing.assert_close(loss.smoothed, expected, atol=1e-3, rtol=1e-5)
 
 
+@pytest.mark.parametrize("feed", ["readout", "input"])
+def test_s_0_of_the_mean_of_all_states(feed):
+    model, batch = build(network(start="mean", attention_feed=feed, cell="lstm", decoder_layers=2)), random_batch()
+    memory = model.encode(batch.source, batch.source_lengths)
+    state = model.start(memory)
+    for row, length in enumerate(batch.source_lengths.tolist()):
+        mean = memory.states[row, :length].mean(dim=0)
+        for layer, parts in enumerate(state.layers):
+            for part in parts:
+                torch.testing.assert_close(part[row, 0], model.decoder.bridges[layer](mean))
+    torch.testing.assert_close(stepwise_logits(model, batch), model.logits(batch), atol=1e-5, rtol=1e-4)
+
+
 def test_every_combination_is_there():
     # 4 cells x (5 fixed contexts x 2 feeds + 16 attentions) x output fed or not
     assert len(EVERY) == 4 * (5 * 2 + 16) * 2

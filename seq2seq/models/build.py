@@ -43,6 +43,7 @@ def _encoder_decoder(settings: NetworkSettings, source_vocabulary: int, target_v
     decoder = Decoder(
         embedding=model.embedding, hidden=model.hidden, layers=model.decoder_layers, readout=model.readout,
         attention=attention, attention_feed=settings.attention.feed, attention_query=settings.attention.query,
+        attention_start=settings.attention.start,
         context_every_step=settings.feed.context is FeedContext.EVERY_STEP, output_fed=settings.feed.output,
         **_stack(settings))
     return EncoderDecoder(

@@ -31,6 +31,7 @@ from seq2seq.models.records import Memory, State
 from seq2seq.settings.model import (
     AttentionFeed,
     AttentionQuery,
+    AttentionStart,
     CellKind,
     Nonlinearity,
     ReadoutKind,
@@ -43,9 +44,11 @@ class Decoder(nn.Module):
     def __init__(self, *, kind: CellKind, nonlinearity: Nonlinearity, embedding: int, hidden: int, layers: int,
                  residual: bool, layer_norm: bool, dropout: float, recurrent_dropout: float, variational: bool,
                  readout: ReadoutKind, attention: Attention | None, attention_feed: AttentionFeed,
-                 attention_query: AttentionQuery, context_every_step: bool, output_fed: bool) -> None:
+                 attention_query: AttentionQuery, attention_start: AttentionStart, context_every_step: bool,
+                 output_fed: bool) -> None:
         super().__init__()
         self.attention, self.attention_feed, self.attention_query = attention, attention_feed, attention_query
+        self.attention_start = attention_start
         self.context_every_step, self.output_fed, self.residual = context_every_step, output_fed, residual
         stepwise = attention is not None and attention_feed is AttentionFeed.INPUT
         upper = attention is not None and attention_feed is AttentionFeed.UPPER_LAYERS
@@ -60,7 +63,8 @@ class Decoder(nn.Module):
         )
         self.norms = nn.ModuleList(nn.LayerNorm(hidden) if layer_norm else nn.Identity() for _ in range(layers))
         self.dropout = Dropout(dropout, variational)
-        # With attention no single c exists before the first step: s_0 = tanh(W_l h_N + b_l) for each layer l.
+        # With attention no single c exists before the first step: s_0 = tanh(W_l h_N + b_l) for each layer l, or of
+        # the mean of h_1..h_N in the place of h_N.
         self.bridges = nn.ModuleList(
             nn.Sequential(nn.Linear(hidden, hidden), nn.Tanh()) for _ in range(layers if attention is not None else 0)
         )
@@ -170,7 +174,7 @@ class Decoder(nn.Module):
 
     def _initial(self, layer: int, memory: Memory) -> Tensor:
         if self.attention is not None:
-            return self.bridges[layer](memory.final)
+            return self.bridges[layer](_mean(memory) if self.attention_start is AttentionStart.MEAN else memory.final)
         assert memory.context is not None
         return memory.context
 
@@ -187,6 +191,11 @@ class Decoder(nn.Module):
         if not there:
             return like.new_zeros(*shape, 1)
         return there[0] if len(there) == 1 else torch.cat(there, dim=-1)
+
+
+def _mean(memory: Memory) -> Tensor:
+    """(1/N) sum_j h_j, (B, H)."""
+    return torch.einsum("bs,bsh->bh", memory.mask.to(memory.states.dtype), memory.states) / memory.lengths[:, None]
 
 
 def _step(cell: Cell, x: Tensor, state: CellState) -> CellState:

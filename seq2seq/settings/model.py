@@ -59,6 +59,11 @@ class AttentionQuery(enum.Enum):
     CURRENT = "current"    # s_t asks after the step, c_{t-1} has entered it     Luong et al. 2015, input feeding
 
 
+class AttentionStart(enum.Enum):
+    LAST = "last"  # s_0 = tanh(W h_N + b)                   Cho et al. 2014
+    MEAN = "mean"  # s_0 = tanh(W (1/N) sum_j h_j + b)       Sennrich et al. 2017 (Nematus)
+
+
 class FeedContext(enum.Enum):
     INITIAL_STATE = "initial_state"  # s_0 = c
     EVERY_STEP = "every_step"        # s_t = f(s_{t-1}, ..., c)
@@ -100,6 +105,7 @@ class AttentionSettings:
     heads: int = 0           # of score=scaled; 0: HEADS, and one for the other scores
     feed: AttentionFeed = AttentionFeed.READOUT
     query: AttentionQuery = AttentionQuery.PREVIOUS  # of feed=input only
+    start: AttentionStart = AttentionStart.LAST      # what s_0 is made of
 
     def __post_init__(self) -> None:
         check(self, "heads", at_least=0)
