@@ -59,6 +59,7 @@ def main() -> None:
         with tempfile.TemporaryDirectory() as folder:
             run = Path(folder) / "run"
             command = [sys.executable, str(ROOT / "train.py"), f"corpus={options['corpus']}", f"run={run}", "seed=1",
+                       "recipe=none",
                        f"training.threads={options['threads']}", f"training.device={options['device']}",
                        "training.precision=fp32", f"training.max_updates={options['updates']}",
                        "training.max_epochs=null", "training.valid_sentences=1", f"training.log_every={LOG_EVERY}",

@@ -125,7 +125,7 @@ def test_a_reader_that_does_not_read(bundle, end, code):
 
 def test_the_probe_tells_what_the_run_needs(tmp_path):
     make_corpus(tmp_path / "data" / "tiny", train=4000, valid=10)
-    settings = ["corpus=data/tiny", "run=runs/real", "model.embedding=128", "model.hidden=256",
+    settings = ["corpus=data/tiny", "run=runs/real", "recipe=none", "model.embedding=128", "model.hidden=256",
                 "training.batch_pieces=3000", "training.device=cpu", "training.precision=fp32", "training.threads=1",
                 "training.max_epochs=2"]
     said = run_apart("train", [*settings, "training.probe=true"], cwd=tmp_path)
