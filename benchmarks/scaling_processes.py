@@ -60,8 +60,8 @@ def measure(processes: int, corpus: str, updates: int, others: list[str]) -> tup
     with tempfile.TemporaryDirectory() as folder:
         run = Path(folder) / "run"
         subprocess.run(
-            [sys.executable, *launcher, str(ROOT / "train.py"), f"corpus={corpus}", f"run={run}", "recipe=none", "training.threads=1",
-             "training.device=cpu", f"training.max_updates={updates}", "training.max_epochs=null",
+            [sys.executable, *launcher, str(ROOT / "train.py"), f"corpus={corpus}", f"run={run}", "recipe=none",
+             "training.threads=1", "training.device=cpu", f"training.max_updates={updates}", "training.max_epochs=null",
              "training.valid_sentences=1", f"training.validate_every={updates}", f"training.log_every={LOG_EVERY}",
              *others], check=True, stderr=subprocess.DEVNULL)
         lines = read_metrics(run).train

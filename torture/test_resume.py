@@ -71,7 +71,8 @@ def test_one_fault_after_another(corpora, tmp_path):
 def test_the_command_killed_at_any_moment(corpora, tmp_path):
     """`python train.py` with its start, its end and all that lies between, killed after random seconds."""
     command = [sys.executable, str(ROOT / "train.py"), f"corpus={corpora['bpe']}", f"run={tmp_path / 'run'}",
-               "recipe=none", "model.embedding=8", "model.hidden=8", "training.batch_pieces=150", "training.max_updates=60",
+               "recipe=none", "model.embedding=8", "model.hidden=8", "training.batch_pieces=150",
+               "training.max_updates=60",
                "training.validate_every=5", "training.log_every=2", "training.threads=1", "training.precision=bf16",
                "training.averaging=ema", "training.accumulate=2", "training.subword_sampling.source=0.3",
                "+search.max_length=12"]
