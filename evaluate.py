@@ -37,10 +37,11 @@ def main(settings: EvaluateSettings) -> None:
         torch.set_num_threads(settings.threads)
     bundles, device = open_bundles([settings.run or "", *settings.ensemble], settings.device)
     shape = bundles[0].settings.shape
-    for name, off in (("papers", False), ("ensemble", [])):
-        if shape is not Shape.N_TO_M and (value := getattr(settings, name)) != off:
-            raise SettingError(f"{name}={str(value).lower()} is for translations, and run={settings.run} is of "
-                               f"shape={shape.value}. Choose {name}={str(off).lower()}.")
+    for given, plain, is_set in (("papers=true", "papers=false", settings.papers),
+                                 (f"ensemble=[{','.join(settings.ensemble)}]", "ensemble=[]", settings.ensemble)):
+        if is_set and shape is not Shape.N_TO_M:
+            raise SettingError(f"{given} is for translations, and run={settings.run} is of shape={shape.value}. "
+                               f"Choose {plain}.")
     score = score_labels if shape in LABELS else score_texts if shape is Shape.ONE_TO_N else score_translations
     score(bundles, device, settings)
 

@@ -121,7 +121,8 @@ def test_tagging(run, place):
     assert same.code == 0 and b"p = 1.0000 (paired permutation of lines), not significant" in same.out
     for setting in ("papers=true", f"ensemble=[{folder}]"):
         refused = run("evaluate", f"run={folder}", "device=cpu", setting)
-        assert is_one_line(refused) and f"is for translations, and run={folder} is of shape=n_to_n" in refused.err
+        assert is_one_line(refused)
+        assert f"{setting} is for translations, and run={folder} is of shape=n_to_n" in refused.err
     doctor = run("doctor", f"run={folder}", "input=tagging/test.words", "device=cpu")
     assert doctor.code == 0 and doctor.out.count("│ pass".encode()) == 6
 

@@ -16,7 +16,6 @@ from tiny_corpus import make_corpus
 from torch import nn
 
 from seq2seq import training
-from seq2seq.averaging import WeightAverage
 from seq2seq.batches import Batch, make_batch
 from seq2seq.bundle import load_bundle
 from seq2seq.checkpoint import load_checkpoint
@@ -24,13 +23,9 @@ from seq2seq.corpus import PackedCorpus
 from seq2seq.errors import UserError
 from seq2seq.finite import DivergedError, FiniteWatch
 from seq2seq.metrics import read_metrics
-from seq2seq.schedule import learning_rate, progress
 from seq2seq.settings.model import Tie
 from seq2seq.settings.reading import read_settings
 from seq2seq.settings.training import (
-    Averaging,
-    OptimizerSettings,
-    Schedule,
     TrainingSettings,
     TrainSettings,
 )
@@ -298,70 +293,6 @@ def test_metrics_have_a_line_for_every_interval(uninterrupted):
 
 
 # The pieces of the loop
-
-
-@pytest.mark.parametrize(("schedule", "update", "wanted"), [
-    (Schedule.INVERSE_SQRT, 50, 0.5), (Schedule.INVERSE_SQRT, 100, 1.0), (Schedule.INVERSE_SQRT, 400, 0.5),
-    (Schedule.CONSTANT, 1, 0.01), (Schedule.CONSTANT, 5000, 1.0), (Schedule.PLATEAU, 5000, 0.25),
-    (Schedule.COSINE, 100, 1.0), (Schedule.COSINE, 101, 1.0), (Schedule.COSINE, 551, 0.55),
-    (Schedule.COSINE, 1001, 0.1),
-])
-def test_the_learning_rate(schedule, update, wanted):
-    wish = OptimizerSettings(learning_rate=1.0, schedule=schedule, warmup_updates=100, final_share=0.1)
-    rate = learning_rate(wish, update, progress=(update - 1) / 1000, plateaus=2)
-    assert rate == pytest.approx(wanted, abs=1e-6)
-
-
-def test_a_schedule_without_warmup_starts_at_the_top():
-    for schedule in Schedule:
-        wish = OptimizerSettings(learning_rate=1.0, schedule=schedule, warmup_updates=0)
-        assert learning_rate(wish, 1, progress=0.0, plateaus=0) == pytest.approx(1.0)
-
-
-def test_the_limit_that_ends_the_run_first_tells_how_far_it_is():
-    limits = TrainingSettings(max_updates=100, max_epochs=4, max_minutes=10.0)
-    assert progress(limits, updates=50, epochs=1.0, seconds=60.0) == 0.5
-    assert progress(limits, updates=50, epochs=3.0, seconds=60.0) == 0.75
-    assert progress(limits, updates=50, epochs=1.0, seconds=540.0) == 0.9
-    assert progress(limits, updates=500, epochs=1.0, seconds=0.0) == 1.0
-
-
-def test_plateaus_lower_the_learning_rate_after_patience():
-    state, wish = TrainState(), OptimizerSettings(plateau_patience=1)
-    better = [state.judge(value, True, wish) for value in (1.0, 2.0, 1.5, 1.5, 1.5, 3.0)]
-    assert better == [True, True, False, False, False, True]
-    assert (state.plateaus, state.best, state.stale) == (1, 3.0, 0)
-
-
-def test_ema_is_its_recurrence_and_gives_the_weights_back():
-    model = nn.Linear(1, 1, bias=False)
-    with torch.no_grad():
-        model.weight.fill_(0.0)
-    average, wanted = WeightAverage(model, Averaging.EMA, decay=0.5, last=1), 0.0
-    for update in range(1, 6):
-        with torch.no_grad():
-            model.weight.fill_(float(update))
-        average.after_update(update)
-        decay = min(0.5, (1 + update) / (10 + update))
-        wanted = decay * wanted + (1 - decay) * update
-    with average.applied():
-        assert model.weight.item() == pytest.approx(wanted)
-    assert model.weight.item() == 5.0
-
-
-def test_last_is_the_mean_of_the_last_validations():
-    model = nn.Linear(1, 1, bias=False)
-    average = WeightAverage(model, Averaging.LAST, decay=0.5, last=3)
-    for value in range(1, 6):
-        with torch.no_grad():
-            model.weight.fill_(float(value))
-        average.before_validation()
-    with average.applied():
-        assert model.weight.item() == pytest.approx((3 + 4 + 5) / 3)
-    again = WeightAverage(model, Averaging.LAST, decay=0.5, last=3)
-    again.load_state_dict(average.state_dict())
-    with again.applied():
-        assert model.weight.item() == pytest.approx(4.0)
 
 
 def test_an_update_divides_once_by_the_pieces_of_the_batch(corpus, tmp_path, monkeypatch):
