@@ -7,13 +7,14 @@ the number of processes changes no result. With one process nothing is started.
 from __future__ import annotations
 
 import concurrent.futures
+import contextlib
 import logging
 import multiprocessing
 import os
 import signal
 import threading
 import time
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from concurrent.futures import FIRST_EXCEPTION, Future
 from concurrent.futures.process import BrokenProcessPool
 from typing import Any, TypeVar
@@ -76,14 +77,21 @@ class Workers:
                     results.append(function(job))
                     bar.update(task, completed=self._done.value)
             else:
-                results = self._collect([self._pool.submit(function, job) for job in jobs], bar, task)
+                with _signals_kept() as let_through:
+                    futures = []
+                    for job in jobs:
+                        futures.append(self._pool.submit(function, job))
+                        let_through()
+                    results = self._collect(futures, bar, task, let_through)
         return results, self._done.value
 
-    def _collect(self, futures: list[Future[R]], bar: Progress, task: TaskID) -> list[R]:
+    def _collect(self, futures: list[Future[R]], bar: Progress, task: TaskID, let_through: Callable[[], None]
+                 ) -> list[R]:
         waiting = set(futures)
         try:
             while waiting:
                 done, waiting = concurrent.futures.wait(waiting, timeout=0.2, return_when=FIRST_EXCEPTION)
+                let_through()
                 bar.update(task, completed=self._done.value)
                 for future in done:
                     future.result()  # raises what the job raised, at once
@@ -93,6 +101,34 @@ class Workers:
                 "a worker process was ended from outside, most likely for want of memory. "
                 "Free some memory or give fewer processes: num_proc=1"
             ) from None
+
+
+@contextlib.contextmanager
+def _signals_kept() -> Iterator[Callable[[], None]]:
+    """Keeps SIGINT and SIGTERM back until the function that it gives is called.
+
+    A handler that raises inside a call of the pool can leave a lock of the pool taken: its end would wait for ever.
+    """
+    came: list[int] = []
+    before: dict[int, Callable[..., object]] = {}
+    if threading.current_thread() is threading.main_thread():
+        for number in (signal.SIGINT, signal.SIGTERM):
+            handler = signal.getsignal(number)
+            if callable(handler):
+                before[number] = handler
+                signal.signal(number, lambda number, _: came.append(number))
+
+    def let_through() -> None:
+        while came:
+            first = came.pop(0)
+            before[first](first, None)
+
+    try:
+        yield let_through
+    finally:
+        for number, handler in before.items():
+            signal.signal(number, handler)
+    let_through()
 
 
 def _bar(shown: bool) -> Progress:
