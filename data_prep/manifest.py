@@ -26,11 +26,17 @@ _ELSEWHERE = ("corpus", "num_proc")                 # settings that change no by
 _PATHS = ("train", "valid", "test", "raw_dir", "path")  # of the input: its fingerprint stands for it
 
 
-def origin(source: Source, settings: PrepareSettings) -> dict[str, Any]:
-    """All that decides the bytes of the corpus: the raw input, the settings, the version of the steps."""
+def origin(source: Source, settings: PrepareSettings, given: tuple[Tokenizer, Tokenizer] | None) -> dict[str, Any]:
+    """All that decides the bytes of the corpus: the raw input, the settings, the version of the steps.
+
+    `given`: the tokenizers of another corpus, which stand for the settings of new ones.
+    """
     written = write_settings(settings)
     for key in _ELSEWHERE:
         written.pop(key)
+    del written["tokenizer"]["corpus"]  # a path
+    if given is not None:
+        written["tokenizer"] = [tokenizer.hash for tokenizer in given]
     written["data"] = {
         key: value for key, value in written["data"].items() if not (key in _PATHS and isinstance(value, str))
     }

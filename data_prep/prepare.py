@@ -46,7 +46,9 @@ def prepare(settings: PrepareSettings, workers: Workers | None = None) -> Path:
         remove_leftovers(folder.parent, folder.name)
     old = manifest.existing(folder)
     source = build_source(settings.data, settings.seed)
-    origin = manifest.origin(source, settings)
+    taken = settings.tokenizer.corpus
+    given = None if taken is None else tokenization.of_corpus(taken, source.languages)
+    origin = manifest.origin(source, settings, given)
     if old is not None:
         changed = manifest.changes(folder, old, origin)
         if not changed:
@@ -54,7 +56,7 @@ def prepare(settings: PrepareSettings, workers: Workers | None = None) -> Path:
             return folder
         log.info("%s will be replaced: %s changed.", folder, report.listed(changed))
     with whole_folder(folder) as part, workers or Workers(settings.num_proc or os.cpu_count() or 1) as doing:
-        made = Preparation(source, settings, doing, part).run() | {"origin": origin}
+        made = Preparation(source, settings, doing, part, given).run() | {"origin": origin}
         manifest.write(part, made)
     report.show(folder, made)
     return folder
@@ -63,8 +65,11 @@ def prepare(settings: PrepareSettings, workers: Workers | None = None) -> Path:
 class Preparation:
     """One run: a source, its settings, and the folder that is being filled."""
 
-    def __init__(self, source: Source, settings: PrepareSettings, workers: Workers, folder: Path) -> None:
+    def __init__(self, source: Source, settings: PrepareSettings, workers: Workers, folder: Path,
+                 given: tuple[Tokenizer, Tokenizer] | None = None) -> None:
+        """`given`: the tokenizers of another corpus, in the place of new ones."""
         self.source, self.settings, self.workers, self.folder = source, settings, workers, folder
+        self.given = given
         self.work = folder / "work"  # text between the passes
 
     def run(self) -> dict:
@@ -79,7 +84,7 @@ class Preparation:
             if split in self.source.splits():
                 texts[split], held_out[split], tallies[split] = self.hold_out(split)
         texts["train"], found, tallies["train"] = self.clean(held_out)
-        tokenizers = self.tokenizers(texts["train"])
+        tokenizers = self.tokenizers(texts["train"]) if self.given is None else self.taken(*self.given)
         packed = {split: self.pack(split, texts[split], tokenizers) for split in SPLITS if split in texts}
         if self.settings.shortlist:
             self.shortlist(texts["train"], tokenizers)
@@ -140,6 +145,13 @@ class Preparation:
             (self.folder / name).write_bytes(model.model)
             models.append(model)
         return models[0], models[-1]
+
+    def taken(self, source: Tokenizer, target: Tokenizer) -> tuple[Tokenizer, Tokenizer]:
+        """Writes the models of another corpus."""
+        for name, model in [(JOINT, source)] if source is target else zip(SEPARATE, (source, target), strict=True):
+            (self.folder / name).write_bytes(model.model)
+        log.info("took the pieces of %s", self.settings.tokenizer.corpus)
+        return source, target
 
     def shortlist(self, train: Text, tokenizers: tuple[Tokenizer, Tokenizer]) -> None:
         """Learns which target pieces a source piece may become, and writes them."""

@@ -18,14 +18,33 @@ import sentencepiece
 from sentencepiece import sentencepiece_model_pb2
 
 from data_prep.filters import CONTROLS
+from seq2seq.corpus import PackedCorpus
 from seq2seq.errors import SettingError
 from seq2seq.settings.prepare import TokenizerKind, TokenizerSettings
-from seq2seq.tokenizer import BOS, EOS, PAD, UNK
+from seq2seq.tokenizer import BOS, EOS, PAD, UNK, Tokenizer
 
 LONGEST = 1 << 20  # bytes of a line that pieces are learnt from
 THREADS = 4        # SentencePiece sums over threads: another number gives other last digits, and other pieces
 _TOO_LARGE = re.compile(r"set it to a value <= (\d+)")
 _TOO_SMALL = re.compile(r"smaller than required_chars\. \d+ vs (\d+)")
+
+
+def of_corpus(folder: str, languages: tuple[str, str]) -> tuple[Tokenizer, Tokenizer]:
+    """The source and the target tokenizer of a packed corpus, each for its language, on whichever side that is there.
+
+    Raises CorpusError when `folder` is no corpus, SettingError when it has no pieces for one of the languages.
+    """
+    corpus = PackedCorpus.open(folder)
+    source, target = corpus.tokenizers()
+    if source is target:
+        return source, target
+    sides = dict(zip(corpus.languages, (source, target), strict=True))
+    for language in languages:
+        if language not in sides:
+            raise SettingError(f"tokenizer.corpus={folder} has pieces of its own for {' and for '.join(sides)}, and "
+                               f"none for {language}. Give a corpus of the same languages, or leave tokenizer.corpus "
+                               "out.")
+    return sides[languages[0]], sides[languages[1]]
 
 
 def learn(lines: Callable[[], Iterator[str]], settings: TokenizerSettings) -> bytes:

@@ -224,6 +224,7 @@ class TokenizerSettings:
     sample: int = 100_000       # pairs of the training split, drawn with the seed, to learn the pieces from
     coverage: float = 1.0       # share of the characters of the sample that get a piece of their own
     byte_fallback: bool = False  # an unknown character becomes its UTF-8 bytes instead of UNK (256 pieces)
+    corpus: str | None = None   # folder of a packed corpus: its pieces are taken, none are learnt
     source: SideSettings = dataclasses.field(default_factory=SideSettings)
     target: SideSettings = dataclasses.field(default_factory=SideSettings)
 
