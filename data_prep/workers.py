@@ -120,14 +120,14 @@ def _signals_kept() -> Iterator[Callable[[], None]]:
 
     def let_through() -> None:
         while came:
-            first = came.pop(0)
-            before[first](first, None)
+            number = came.pop(0)
+            before[number](number, None)
 
     try:
         yield let_through
     finally:
-        for number, handler in before.items():
-            signal.signal(number, handler)
+        for kept, handler in before.items():
+            signal.signal(kept, handler)
     let_through()
 
 
