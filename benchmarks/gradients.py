@@ -91,7 +91,7 @@ class Remember(nn.Module):
         gates = F.linear(x, self.cell.U, self.cell.b).unbind(dim=1)
         state, states = self.cell.zero_state(x, len(x)), []
         for gate in gates:
-            state = self.cell.equation_step(gate, state, self.cell.W)
+            state = self.cell.equation_step(gate, state, (self.cell.W,))
             states.append(state)
         loss = F.cross_entropy(self.output(state[0]), symbols[:, 0], reduction="sum")
         norms = {}

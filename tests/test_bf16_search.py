@@ -7,6 +7,7 @@ import pytest
 import torch
 from networks import VOCABULARY, build, every_network, network, random_batch
 
+from seq2seq.batches import make_batch
 from seq2seq.models.for_search import ForSearch
 from seq2seq.search import translate_ids
 from seq2seq.settings.search import SearchKind, SearchSettings
@@ -55,17 +56,18 @@ def test_logits_of_candidates_too():
     torch.testing.assert_close(logits[1].log_softmax(-1), logits[0].log_softmax(-1), rtol=0, atol=NEAR)
 
 
-@pytest.mark.parametrize("kind", [SearchKind.GREEDY, SearchKind.BEAM])  # a draw may fall to either side of a border
-def test_every_search_scores_nearly_as_in_fp32(kind):
+@pytest.mark.parametrize("kind", SearchKind)
+@torch.inference_mode()
+def test_what_a_search_finds_has_nearly_the_probability_that_it_says(kind):
+    """Not the same pieces: between two of nearly one probability rounding decides, and each processor has its own."""
     model = build(network(cell="lstm"))
-    with torch.no_grad():
-        model.output_weight.mul_(4)  # clear preferences
+    model.output_weight.mul_(4)
     settings = SearchSettings(kind=kind, beam_size=3, max_length=10)
     sentences = [[5, 6, 7], [8], [9, 10, 11, 12, 13, 14]]
-    for exact, near in zip(*(translate_ids(ForSearch(model, bf16=bf16), sentences, settings) for bf16 in (False, True)),
-                           strict=True):
-        assert near[0].pieces == exact[0].pieces
-        assert near[0].log_probability == pytest.approx(exact[0].log_probability, abs=10 * NEAR)
+    for sentence, (found, *_) in zip(sentences, translate_ids(ForSearch(model, bf16=True), sentences, settings),
+                                     strict=True):
+        exact = -float(model(make_batch([sentence], [found.pieces], [0])).nll)
+        assert found.log_probability == pytest.approx(exact, abs=10 * NEAR)
 
 
 @pytest.mark.parametrize("tie", ["none", "target", "all"])

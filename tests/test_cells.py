@@ -27,7 +27,7 @@ def test_sequence_step_and_equations_agree(kind, nonlinearity):
     by_step, by_equation = start, start
     for t in range(7):
         by_step = cell.step(x[:, t], by_step)
-        by_equation = cell.equation_step(x[:, t] @ cell.U.T + cell.b, by_equation, cell.W)
+        by_equation = cell.equation_step(x[:, t] @ cell.U.T + cell.b, by_equation, (cell.W,))
         torch.testing.assert_close(by_equation[0], outputs[:, t], atol=1e-6, rtol=1e-5)
         for fast, slow in zip(by_step, by_equation, strict=True):
             torch.testing.assert_close(fast, slow, atol=1e-6, rtol=1e-5)
@@ -47,7 +47,7 @@ def test_gradients_of_the_fused_call_equal_those_of_the_equations(kind, nonlinea
     def by_equation():
         state, states = cell.zero_state(x, 4), []
         for t in range(6):
-            state = cell.equation_step(x[:, t] @ cell.U.T + cell.b, state, cell.W)
+            state = cell.equation_step(x[:, t] @ cell.U.T + cell.b, state, (cell.W,))
             states.append(state[0])
         return torch.stack(states, dim=1)
 

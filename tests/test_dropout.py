@@ -39,7 +39,7 @@ def test_a_sequence_with_recurrent_dropout_is_one_with_another_W(kind, constant)
     torch.manual_seed(7)
     dropped = cell.sequence(x, cell.zero_state(x, 4), c)
     torch.manual_seed(7)
-    W = cell.dropped_W()
+    (W,) = cell.draws()
     assert 0.3 < (W == 0).float().mean() < 0.7
     inputs = x if c is None else torch.cat([x, c[:, None].expand(-1, 5, -1)], dim=-1)
     gates = inputs.transpose(0, 1) @ cell.U.T + cell.b
@@ -57,7 +57,7 @@ def test_a_sequence_with_recurrent_dropout_is_one_with_another_W(kind, constant)
 def test_step_by_step_all_steps_see_one_draw(monkeypatch):
     model, seen = build(network(attention_feed="input", dropout={"recurrent": 0.5})).train(), []
     step = Cell.equation_step
-    monkeypatch.setattr(Cell, "equation_step", lambda self, x, state, W: seen.append(W) or step(self, x, state, W))
+    monkeypatch.setattr(Cell, "equation_step", lambda self, x, state, W: seen.extend(W) or step(self, x, state, W))
     model(random_batch())
     assert len(seen) > 3 and all(W is seen[0] for W in seen)
     assert (seen[0] == 0).any()

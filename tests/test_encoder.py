@@ -1,17 +1,19 @@
 """The encoder reads each sentence as if it were alone."""
 
+from functools import partial
+
 import pytest
 import torch
 
+from seq2seq.models.cells import Cell
 from seq2seq.models.encoder import Encoder, reverse_by_length
-from seq2seq.settings.model import CellKind, Nonlinearity
+from seq2seq.settings.model import CellKind
 
 
 def encoder(bidirectional=True, layers=2, residual=True):
     torch.manual_seed(0)
-    return Encoder(kind=CellKind.GRU, nonlinearity=Nonlinearity.TANH, inputs=6, hidden=8, layers=layers,
-                   bidirectional=bidirectional, residual=residual, layer_norm=True, dropout=0.0,
-                   recurrent_dropout=0.0, variational=False).eval()
+    return Encoder(cell=partial(Cell, CellKind.GRU), inputs=6, hidden=8, layers=layers, bidirectional=bidirectional,
+                   residual=residual, layer_norm=True, dropout=0.0, variational=False).eval()
 
 
 def test_reverse_by_length_turns_only_the_real_part():

@@ -60,8 +60,8 @@ def test_s_0_of_the_mean_of_all_states(feed):
 
 
 def test_every_combination_is_there():
-    # 4 cells x (5 fixed contexts x 2 feeds + 16 attentions) x output fed or not
-    assert len(EVERY) == 4 * (5 * 2 + 16) * 2
+    # 5 cells x (5 fixed contexts x 2 feeds + 16 attentions) x output fed or not
+    assert len(EVERY) == 5 * (5 * 2 + 16) * 2
 
 
 @pytest.mark.parametrize("cell", ["rnn", "gru", "lstm"])

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
+from functools import partial
 from typing import Any
 
 from torch import nn
@@ -11,6 +12,7 @@ from seq2seq.errors import SettingError
 from seq2seq.models.attention import Attention
 from seq2seq.models.context import FixedContext
 from seq2seq.models.decoder import Decoder
+from seq2seq.models.deep_cell import make_cell
 from seq2seq.models.encoder import Encoder
 from seq2seq.models.encoder_decoder import EncoderDecoder
 from seq2seq.models.labeller import Labeller
@@ -76,10 +78,9 @@ def _encoder(settings: NetworkSettings, inputs: int, hidden: int, layers: int) -
 
 def _stack(settings: NetworkSettings) -> dict[str, Any]:
     """What all layers of encoder and decoder have in common."""
-    model, cell = settings.model, settings.cell
-    return {"kind": cell.kind, "nonlinearity": cell.nonlinearity, "residual": model.residual,
-            "layer_norm": model.layer_norm, "dropout": model.dropout.layer,
-            "recurrent_dropout": model.dropout.recurrent, "variational": model.dropout.variational}
+    model = settings.model
+    return {"cell": partial(make_cell, settings.cell, model.dropout.recurrent), "residual": model.residual,
+            "layer_norm": model.layer_norm, "dropout": model.dropout.layer, "variational": model.dropout.variational}
 
 
 def _context(settings: NetworkSettings) -> FixedContext | None:

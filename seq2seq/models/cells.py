@@ -13,6 +13,8 @@ block of H rows for each gate. `*_step` read like the equations; `Cell` gives th
 
 from __future__ import annotations
 
+from collections.abc import Callable
+
 import torch
 import torch.nn.functional as F
 from torch import Tensor, nn
@@ -38,21 +40,25 @@ def gru_step(x: Tensor, a: Tensor, state: CellState) -> CellState:
     return (torch.lerp(n, h, z),)  # (1 - z) n + z h
 
 
-def lstm_step(x: Tensor, a: Tensor, state: CellState) -> CellState:
-    """One step of the LSTM. x = U x_t + b and a = W h_{t-1} + d (B, 4H) hold the blocks i, f, g, o -> (h_t, m_t)."""
+def lstm_step(x: Tensor, a: Tensor, state: CellState, norm: Callable[[Tensor], Tensor] | None = None) -> CellState:
+    """One step of the LSTM. x = U x_t + b and a = W h_{t-1} + d (B, 4H) hold the blocks i, f, g, o -> (h_t, m_t).
+
+    `norm`: of m_t where h_t is made of it (Ba et al. 2016); None: m_t as it is.
+    """
     _, m = state
     i, f, g, o = (x + a).chunk(4, dim=-1)
     m = torch.sigmoid(f) * m + torch.sigmoid(i) * torch.tanh(g)
-    return torch.sigmoid(o) * torch.tanh(m), m
+    return torch.sigmoid(o) * torch.tanh(m if norm is None else norm(m)), m
 
 
-def step_from_gates(kind: CellKind, nonlinearity: Nonlinearity, x: Tensor, a: Tensor, state: CellState) -> CellState:
+def step_from_gates(kind: CellKind, nonlinearity: Nonlinearity, x: Tensor, a: Tensor, state: CellState,
+                    norm: Callable[[Tensor], Tensor] | None = None) -> CellState:
     """One step of any of them."""
     match kind:
         case CellKind.GRU:
             return gru_step(x, a, state)
         case CellKind.LSTM:
-            return lstm_step(x, a, state)
+            return lstm_step(x, a, state, norm)
         case CellKind.RNN:
             return rnn_step(x, a, state, nonlinearity)
 
@@ -94,9 +100,9 @@ class Cell(nn.Module):
         """(gates * H,), the bias beside W."""
         return self.library.get_parameter("bias_hh_l0")
 
-    def dropped_W(self) -> Tensor:
+    def draws(self) -> tuple[Tensor, ...]:
         """W as all steps of one sequence shall see it: in training a draw of its entries (Merity et al. 2018)."""
-        return F.dropout(self.W, self.dropout, self.training)
+        return (F.dropout(self.W, self.dropout, self.training),)
 
     def zero_state(self, like: Tensor, *shape: int) -> CellState:
         """h_0 = 0 (and m_0 = 0) with the given leading shape."""
@@ -117,7 +123,8 @@ class Cell(nn.Module):
         # U_c c once for all t. The library's call takes inputs, not gates.
         gates = F.linear(x.transpose(0, 1), self.U[:, : x.shape[-1]], self.b)  # (T, B, gates * H)
         gates = gates + F.linear(constant, self.U[:, x.shape[-1] :])
-        return recurrence(self.kind, self.nonlinearity, gates, state, self.dropped_W(), self.d).transpose(0, 1)
+        (W,) = self.draws()
+        return recurrence(self.kind, self.nonlinearity, gates, state, W, self.d).transpose(0, 1)
 
     def library_sequence(self, x: Tensor, state: CellState, constant: Tensor | None = None) -> Tensor:
         """`sequence` by the library's fused call alone."""
@@ -127,7 +134,8 @@ class Cell(nn.Module):
         if dtype is None and not (self.training and self.dropout > 0):
             outputs, _ = self.library(x, self._library_state(state, x.dtype))
             return outputs
-        parameters = dict(self.library.named_parameters()) | {"weight_hh_l0": self.dropped_W()}
+        (W,) = self.draws()
+        parameters = dict(self.library.named_parameters()) | {"weight_hh_l0": W}
         # Autocast knows fused recurrences on some devices only, and not always in this type: cast here.
         with torch.autocast(x.device.type, enabled=False):
             parameters = {name: value.to(dtype or x.dtype) for name, value in parameters.items()}
@@ -151,11 +159,12 @@ class Cell(nn.Module):
                 case _:
                     return (torch.rnn_relu_cell(x, state[0], *weights),)
 
-    def equation_step(self, x: Tensor, state: CellState, W: Tensor) -> CellState:
-        """`step` by the equations above, from x = U x_t + b (B, gates * H) and `W` or its draw.
+    def equation_step(self, x: Tensor, state: CellState, draws: tuple[Tensor, ...]) -> CellState:
+        """`step` by the equations above, from x = U x_t + b (B, gates * H) and W or its draw.
 
         Where inputs are known before the states, U x_t is one product for all t, and this does the rest.
         """
+        (W,) = draws
         a = F.linear(state[0], W, self.d)
         return step_from_gates(self.kind, self.nonlinearity, x, a, state)
 
@@ -164,18 +173,27 @@ class Cell(nn.Module):
         return layered if self.kind is CellKind.LSTM else layered[0]
 
     def _initialise(self) -> None:
-        # Orthogonal W keeps the length of h over many steps (Saxe et al. 2014); Glorot for U.
-        for block in self.W.data.split(self.hidden):
-            nn.init.orthogonal_(block)
+        initialise_W(self.W, self.b, self.kind, self.nonlinearity)
         for block in self.U.data.split(self.hidden):
-            nn.init.xavier_uniform_(block)
-        nn.init.zeros_(self.b)
+            nn.init.xavier_uniform_(block)  # Glorot & Bengio 2010
         nn.init.zeros_(self.d)
-        if self.kind is CellKind.LSTM:
-            # The forget gate starts open (Gers et al. 2000; Jozefowicz et al. 2015).
-            self.b.data[self.hidden : 2 * self.hidden] = 1.0
-        if self.kind is CellKind.RNN and self.nonlinearity is Nonlinearity.RELU:
-            nn.init.eye_(self.W.data)  # Le et al. 2015
+
+
+def initialise_W(W: Tensor, b: Tensor, kind: CellKind, nonlinearity: Nonlinearity) -> None:
+    """W (gates * H, H) and the bias b (gates * H,) beside it, in place."""
+    hidden = W.shape[1]
+    # Orthogonal W keeps the length of h over many steps (Saxe et al. 2014).
+    for block in W.data.split(hidden):
+        nn.init.orthogonal_(block)
+    nn.init.zeros_(b)
+    if kind is CellKind.LSTM:
+        # The forget gate starts open (Gers et al. 2000; Jozefowicz et al. 2015).
+        b.data[hidden : 2 * hidden] = 1.0
+    if kind is CellKind.RNN and nonlinearity is Nonlinearity.RELU:
+        nn.init.eye_(W.data)  # Le et al. 2015
+
+
+MakeCell = Callable[[int, int], Cell]  # a new cell of so many inputs and hidden units
 
 
 def _autocast_dtype(x: Tensor) -> torch.dtype | None:

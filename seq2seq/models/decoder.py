@@ -24,7 +24,7 @@ import torch.nn.functional as F
 from torch import Tensor, nn
 
 from seq2seq.models.attention import Attention
-from seq2seq.models.cells import Cell, CellState
+from seq2seq.models.cells import Cell, CellState, MakeCell
 from seq2seq.models.dropout import Dropout
 from seq2seq.models.readout import Readout
 from seq2seq.models.records import Memory, State
@@ -32,8 +32,6 @@ from seq2seq.settings.model import (
     AttentionFeed,
     AttentionQuery,
     AttentionStart,
-    CellKind,
-    Nonlinearity,
     ReadoutKind,
 )
 
@@ -41,11 +39,10 @@ from seq2seq.settings.model import (
 class Decoder(nn.Module):
     """Embedded previous outputs in, readout vectors r_t out. The output matrix is outside."""
 
-    def __init__(self, *, kind: CellKind, nonlinearity: Nonlinearity, embedding: int, hidden: int, layers: int,
-                 residual: bool, layer_norm: bool, dropout: float, recurrent_dropout: float, variational: bool,
-                 readout: ReadoutKind, attention: Attention | None, attention_feed: AttentionFeed,
-                 attention_query: AttentionQuery, attention_start: AttentionStart, context_every_step: bool,
-                 output_fed: bool) -> None:
+    def __init__(self, *, cell: MakeCell, embedding: int, hidden: int, layers: int, residual: bool, layer_norm: bool,
+                 dropout: float, variational: bool, readout: ReadoutKind, attention: Attention | None,
+                 attention_feed: AttentionFeed, attention_query: AttentionQuery, attention_start: AttentionStart,
+                 context_every_step: bool, output_fed: bool) -> None:
         super().__init__()
         self.attention, self.attention_feed, self.attention_query = attention, attention_feed, attention_query
         self.attention_start = attention_start
@@ -57,9 +54,7 @@ class Decoder(nn.Module):
         # A decoder without any input still takes one that is always 0: s_t = f(s_{t-1}).
         inputs = (embedding if output_fed else 0) + (hidden if self.context_in_input else 0)
         self.cells = nn.ModuleList(
-            Cell(kind, max(inputs, 1) if i == 0 else hidden * (2 if upper else 1), hidden, nonlinearity=nonlinearity,
-                 dropout=recurrent_dropout)
-            for i in range(layers)
+            cell(max(inputs, 1) if i == 0 else hidden * (2 if upper else 1), hidden) for i in range(layers)
         )
         self.norms = nn.ModuleList(nn.LayerNorm(hidden) if layer_norm else nn.Identity() for _ in range(layers))
         self.dropout = Dropout(dropout, variational)
@@ -154,12 +149,12 @@ class Decoder(nn.Module):
         x = [cell.b] * steps if y is None else F.linear(y, of_output, cell.b).unbind(dim=1)
         states: list[Tensor] = []
         contexts: list[Tensor] = []
-        W = cell.dropped_W()
+        draws = cell.draws()
         for t in range(steps):
             c, weights = self._context_before(state, memory)
             assert c is not None  # stepwise: attention answers, or its last answer was kept
             gates = F.linear(c[:, 0], of_context) + x[t]
-            bottom = cell.equation_step(gates, tuple(part[:, 0] for part in state.layers[0]), W)
+            bottom = cell.equation_step(gates, tuple(part[:, 0] for part in state.layers[0]), draws)
             s, c, layers, _ = self._above(tuple(part[:, None] for part in bottom), c, weights, state, memory)
             assert c is not None
             state = State(layers, c)

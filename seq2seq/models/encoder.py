@@ -11,9 +11,8 @@ from __future__ import annotations
 import torch
 from torch import Tensor, nn
 
-from seq2seq.models.cells import Cell
+from seq2seq.models.cells import MakeCell
 from seq2seq.models.dropout import Dropout
-from seq2seq.settings.model import CellKind, Nonlinearity
 
 
 def reverse_by_length(x: Tensor, lengths: Tensor) -> Tensor:
@@ -28,16 +27,11 @@ def reverse_by_length(x: Tensor, lengths: Tensor) -> Tensor:
 class Layer(nn.Module):
     """One recurrent layer over the source, of one direction or two."""
 
-    def __init__(self, kind: CellKind, inputs: int, hidden: int, *, bidirectional: bool,
-                 nonlinearity: Nonlinearity, recurrent_dropout: float) -> None:
+    def __init__(self, cell: MakeCell, inputs: int, hidden: int, *, bidirectional: bool) -> None:
         super().__init__()
         size = hidden // 2 if bidirectional else hidden
-
-        def cell() -> Cell:
-            return Cell(kind, inputs, size, nonlinearity=nonlinearity, dropout=recurrent_dropout)
-
-        self.forward_cell = cell()
-        self.backward_cell = cell() if bidirectional else None
+        self.forward_cell = cell(inputs, size)
+        self.backward_cell = cell(inputs, size) if bidirectional else None
 
     def forward(self, x: Tensor, lengths: Tensor) -> tuple[Tensor, Tensor]:
         """x (B, S, X), lengths (B,) -> h_1..h_N (B, S, H) and h_N (B, H)."""
@@ -57,13 +51,11 @@ class Layer(nn.Module):
 class Encoder(nn.Module):
     """A stack of layers with residual connections, and normalisation and dropout on what each layer hands on."""
 
-    def __init__(self, *, kind: CellKind, nonlinearity: Nonlinearity, inputs: int, hidden: int, layers: int,
-                 bidirectional: bool, residual: bool, layer_norm: bool, dropout: float, recurrent_dropout: float,
-                 variational: bool) -> None:
+    def __init__(self, *, cell: MakeCell, inputs: int, hidden: int, layers: int, bidirectional: bool, residual: bool,
+                 layer_norm: bool, dropout: float, variational: bool) -> None:
         super().__init__()
         self.layers = nn.ModuleList(
-            Layer(kind, inputs if i == 0 else hidden, hidden, bidirectional=bidirectional, nonlinearity=nonlinearity,
-                  recurrent_dropout=recurrent_dropout)
+            Layer(cell, inputs if i == 0 else hidden, hidden, bidirectional=bidirectional)
             for i in range(layers)
         )
         self.norms = nn.ModuleList(nn.LayerNorm(hidden) if layer_norm else nn.Identity() for _ in range(layers))

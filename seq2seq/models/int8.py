@@ -20,6 +20,7 @@ from torch import Tensor, nn
 
 from seq2seq.models.cells import Cell, CellState, step_from_gates
 from seq2seq.models.decoder import Decoder
+from seq2seq.models.deep_cell import DeepCell
 from seq2seq.models.readout import Readout
 
 _MIDDLE, _REACH = 64, 63  # q of x = 0, and of r above it
@@ -64,6 +65,20 @@ class Int8Cell(Cell):
         return step_from_gates(self.kind, self.nonlinearity, self.of_input(x), self.of_state(state[0]), state)
 
 
+class Int8DeepCell(Cell):
+    """The same of a DeepCell: its norms are in fp32, and each transition has its own product."""
+
+    def __init__(self, cell: DeepCell) -> None:
+        nn.Module.__init__(self)
+        self.exact, self.kind = cell, cell.kind
+        self.of_input = Int8Linear(cell.U, cell.b)
+        self.of_state = nn.ModuleList(Int8Linear(W, None) for W in cell.draws())
+
+    def step(self, x: Tensor, state: CellState) -> CellState:
+        """x (B, X), state (B, H) -> the next state (B, H)."""
+        return self.exact.transit(self.exact.of_input(self.of_input(x)), state, self.of_state)
+
+
 class Int8Readout(Readout):
     """The same with W [s; c; y] as one product."""
 
@@ -80,7 +95,8 @@ class Int8Readout(Readout):
 def decoder_in_int8(decoder: Decoder) -> Decoder:
     """A copy that makes single steps in eight bits."""
     rounded = copy.deepcopy(decoder)
-    rounded.cells = nn.ModuleList(Int8Cell(cell) for cell in decoder.cells if isinstance(cell, Cell))
+    rounded.cells = nn.ModuleList(Int8DeepCell(cell) if isinstance(cell, DeepCell) else Int8Cell(cell)
+                                  for cell in map(decoder.cell, range(len(decoder.cells))))
     rounded.readout = Int8Readout(decoder.readout)
     if rounded.attention is not None and isinstance(query := rounded.attention.query, nn.Linear):
         rounded.attention.query = Int8Linear(query.weight, query.bias)

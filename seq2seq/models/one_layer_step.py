@@ -20,7 +20,7 @@ import torch
 from torch import Tensor, nn
 
 from seq2seq.models.additive import powers_of
-from seq2seq.models.cells import step_from_gates
+from seq2seq.models.cells import Cell, step_from_gates
 from seq2seq.models.decoder import Decoder
 from seq2seq.models.encoder_decoder import EncoderDecoder
 from seq2seq.models.int8 import Int8Linear
@@ -38,7 +38,8 @@ class OneLayerStep:
     def fits(decoder: Decoder) -> bool:
         """Whether the equations above are those of this decoder."""
         return (decoder.attention is not None and not decoder.stepwise and decoder.output_fed
-                and len(decoder.cells) == 1 and isinstance(decoder.norms[0], nn.Identity))
+                and len(decoder.cells) == 1 and type(decoder.cells[0]) is Cell
+                and isinstance(decoder.norms[0], nn.Identity))
 
     @torch.inference_mode()
     def __init__(self, model: EncoderDecoder, *, int8: bool) -> None:

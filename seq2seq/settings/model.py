@@ -84,8 +84,11 @@ class ReadoutKind(enum.Enum):
 class CellSettings:
     kind: CellKind = CellKind.GRU
     nonlinearity: Nonlinearity = Nonlinearity.TANH  # of the plain RNN only
+    layer_norm: bool = False  # inside the recurrence                                  Ba et al. 2016
+    transitions: int = 0      # further steps without an input at every t              Pascanu et al. 2014
 
     def __post_init__(self) -> None:
+        check(self, "transitions", at_least=0)
         if self.nonlinearity is Nonlinearity.RELU and self.kind is not CellKind.RNN:
             raise SettingError(f"nonlinearity=relu belongs to kind=rnn; kind={self.kind.value} has its own. Use tanh.")
 
