@@ -20,7 +20,7 @@ VOCABULARY = 30
 
 def network(*, shape="n_to_m", cell="gru", context="attention", feed_context="every_step", output=True,
             score="additive", heads=1, attention_feed="readout", query="previous", start="last", pooling="mean",
-            nonlinearity="tanh", cell_norm=False, transitions=0, **model) -> NetworkSettings:
+            nonlinearity="tanh", cell_norm=False, transitions=0, lexical=False, **model) -> NetworkSettings:
     """Settings of a small network with the given parts."""
     sizes = {"embedding": 12, "hidden": 16, "encoder_layers": 1, "decoder_layers": 1} | model
     return read_settings(NetworkSettings, {
@@ -28,7 +28,8 @@ def network(*, shape="n_to_m", cell="gru", context="attention", feed_context="ev
                                  "transitions": transitions},
         "context": {"kind": context, "pooling": pooling},
         "feed": {"context": feed_context, "output": output},
-        "attention": {"score": score, "heads": heads, "feed": attention_feed, "query": query, "start": start},
+        "attention": {"score": score, "heads": heads, "feed": attention_feed, "query": query, "start": start,
+                      "lexical": lexical},
         "model": sizes,
     })
 
@@ -49,7 +50,8 @@ def every_network() -> Iterator[tuple[str, NetworkSettings]]:
     contexts = [{"context": kind} for kind in ("last", "projected")]
     contexts += [{"context": "pooled", "pooling": pooling} for pooling in ("mean", "max", "attentive")]
     contexts += [{"context": "attention", "score": score, "attention_feed": feed, "query": query,
-                  "heads": 2 if score == "scaled" else 1} for score, (feed, query) in attention]
+                  "heads": 2 if score == "scaled" else 1, "lexical": score in ("dot", "scaled")}
+                 for score, (feed, query) in attention]
     cells = [{"cell": "rnn"}, {"cell": "rnn", "nonlinearity": "relu"}, {"cell": "gru"}, {"cell": "lstm"},
              {"cell": "lstm", "transitions": 1}]
     feeds = ["initial_state", "every_step"]

@@ -77,16 +77,18 @@ class EncoderDecoder(nn.Module):
         lengths = lengths.to(source.device)
         if self.reverse_source:  # x_{N-1}..x_1, EOS stays last
             source = reverse_by_length(source, lengths - 1)
-        states, final = self.encoder(self.embed(self.source_embedding, source, cutoff), lengths)
+        embedded = self.embed(self.source_embedding, source, cutoff)
+        states, final = self.encoder(embedded, lengths)
         if self.reverse_source:  # back in reading order, so that attention weights name source positions
-            states = reverse_by_length(states, lengths - 1)
+            states, embedded = (reverse_by_length(x, lengths - 1) for x in (states, embedded))
         mask = torch.arange(source.shape[1], device=source.device) < lengths[:, None]
         context, keys, values = None, None, None
         if self.context is not None:
             context = self.context(states, final, mask)
         elif self.decoder.attention is not None:
             keys, values = self.decoder.attention.keys_and_values(states)
-        return Memory(states, final, mask, lengths, context, keys, values)
+        return Memory(states, final, mask, lengths, context, keys, values,
+                      embedded if self.decoder.lexical is not None else None)
 
     def start(self, memory: Memory) -> State:
         """The decoder's state before the first piece, one hypothesis for each sentence."""
