@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 import subprocess
 import sys
 from pathlib import Path
@@ -11,6 +12,7 @@ import torch
 
 sys.path.insert(0, str(Path(__file__).resolve().parent.parent / "benchmarks"))
 
+import ablation
 from gradients import KINDS, Remember
 from names import BEGIN, END, by_counting, perplexity, sample
 
@@ -208,3 +210,22 @@ def test_a_constant_that_is_none_is_refused(monkeypatch):
     monkeypatch.setattr(sys, "argv", ["predict.py", "prize=2"])
     with pytest.raises(SystemExit, match=r"no such constant: prize=2\. There are: .*price"):
         predict.main()
+
+
+def test_the_table_of_an_ablation_has_means_over_seeds_and_the_difference_from_none(tmp_path):
+    change = "training.consistency=3 training.cutoff=0.05"
+    assert ablation.named(change) == "consistency-3_cutoff-0.05" and ablation.named("") == "none"
+    runs = []
+    for what, values in (("", (30.0, 32.0)), (change, (33.0, 34.0))):
+        for seed, value in enumerate(values, start=1):
+            runs.append(ablation.Run(what, seed, tmp_path / f"{ablation.named(what)}-{seed}"))
+            (runs[-1].folder / "evaluation").mkdir(parents=True)
+            record = {"bleu": {"value": value, "signature": "nrefs:1"}, "perplexity": 5.0 + seed,
+                      "comparison": {"p_value": 0.01} if what else None}
+            (runs[-1].folder / "evaluation" / "valid.json").write_text(json.dumps(record), "utf-8")
+            (runs[-1].folder / "metrics.jsonl").write_text(f'{{"seconds": 1}}\n{{"seconds": {60 * seed}}}\n', "utf-8")
+    assert ablation.table(runs).splitlines() == [
+        "| change | BLEU | difference | p | perplexity | minutes |", "|---|---|---|---|---|---|",
+        "| none | 31.00 (30.00, 32.00) |  |  | 6.500 | 1.5 |",
+        f"| `{change}` | 33.50 (33.00, 34.00) | +2.50 | 0.010, 0.010 | 6.500 | 1.5 |",
+        "", "BLEU: nrefs:1, seeds 1, 2"]
