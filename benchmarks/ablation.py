@@ -59,10 +59,8 @@ def main() -> None:
 
 
 def named(change: str) -> str:
-    """A folder's name of a change: the last part of each key, and its value."""
-    pairs = (word.partition("=") for word in change.split())
-    name = ",".join(f"{key.rpartition('.')[2]}-{value}" for key, _, value in pairs)
-    return re.sub(r"[^\w.-]+", "_", name) or "none"
+    """A folder's name of a change, which needs no quotes on a command line."""
+    return re.sub(r"[^\w.-]+", "_", change.replace("=", "-")) or "none"
 
 
 def train(run: Run, settings: list[str]) -> None:

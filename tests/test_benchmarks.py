@@ -214,7 +214,7 @@ def test_a_constant_that_is_none_is_refused(monkeypatch):
 
 def test_the_table_of_an_ablation_has_means_over_seeds_and_the_difference_from_none(tmp_path):
     change = "training.consistency=3 training.cutoff=0.05"
-    assert ablation.named(change) == "consistency-3_cutoff-0.05" and ablation.named("") == "none"
+    assert ablation.named(change) == "training.consistency-3_training.cutoff-0.05" and ablation.named("") == "none"
     runs = []
     for what, values in (("", (30.0, 32.0)), (change, (33.0, 34.0))):
         for seed, value in enumerate(values, start=1):

@@ -165,8 +165,8 @@ class Decoder(nn.Module):
             states.append(s)
             contexts.append(c)
             attended.append(weights)
-        s, c, weights = (torch.cat(parts, dim=1) for parts in (states, contexts, attended))
-        return self._read(s, c, y, weights, memory)
+        s, c = torch.cat(states, dim=1), torch.cat(contexts, dim=1)
+        return self._read(s, c, y, torch.cat(attended, dim=1) if self.lexical is not None else None, memory)
 
     def cell(self, layer: int) -> Cell:
         cell = self.cells[layer]

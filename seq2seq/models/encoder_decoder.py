@@ -80,15 +80,17 @@ class EncoderDecoder(nn.Module):
         embedded = self.embed(self.source_embedding, source, cutoff)
         states, final = self.encoder(embedded, lengths)
         if self.reverse_source:  # back in reading order, so that attention weights name source positions
-            states, embedded = (reverse_by_length(x, lengths - 1) for x in (states, embedded))
+            states = reverse_by_length(states, lengths - 1)
         mask = torch.arange(source.shape[1], device=source.device) < lengths[:, None]
         context, keys, values = None, None, None
         if self.context is not None:
             context = self.context(states, final, mask)
         elif self.decoder.attention is not None:
             keys, values = self.decoder.attention.keys_and_values(states)
-        return Memory(states, final, mask, lengths, context, keys, values,
-                      embedded if self.decoder.lexical is not None else None)
+        memory = Memory(states, final, mask, lengths, context, keys, values)
+        if self.decoder.lexical is None:
+            return memory
+        return memory._replace(embedded=reverse_by_length(embedded, lengths - 1) if self.reverse_source else embedded)
 
     def start(self, memory: Memory) -> State:
         """The decoder's state before the first piece, one hypothesis for each sentence."""
