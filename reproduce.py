@@ -20,14 +20,20 @@ from typing import Any, NamedTuple
 
 from seq2seq.command import CONFIGURATION, command
 from seq2seq.errors import SettingError
-from seq2seq.settings.experiment import Expected, ReproduceSettings
+from seq2seq.settings.experiment import Expected, ExperimentSettings, ReproduceSettings
 from seq2seq.settings.reading import read_settings
-from seq2seq.settings.training import Measure
+from seq2seq.settings.training import Measure, TrainSettings
 
 ROOT = Path(__file__).resolve().parent
+SHARED = ("corpus=", "seed=", "training.threads=", "training.device=", "training.precision=")  # with what a run forks
 RAW = "DIR"  # stands in `expected.prepare` for raw=
 WIDTH = 120  # columns of a table that no terminal reads
 log = logging.getLogger("seq2seq")
+
+
+class Step(NamedTuple):
+    words: list[str]              # of train.py
+    settings: ExperimentSettings  # what they amount to
 
 
 class Measured(NamedTuple):
@@ -47,11 +53,8 @@ def main(settings: ReproduceSettings) -> None:
                            f"{', '.join(experiments())}. To train it: python train.py experiment={settings.name} "
                            "corpus=FOLDER")
     prepare(settings, expected)
-    given = [word for word in settings.words if not word.startswith(("raw=", "run="))]
-    run("train.py", *given, f"run={quoted(settings.run)}")
-    if not is_finished(settings):
-        log.info("nothing is compared before %s has ended; the same command continues it", settings.run)
-        sys.exit(128 + signal.SIGINT)
+    for step in steps(settings):
+        train(step)
     training = settings.training
     run("evaluate.py", f"run={quoted(settings.run)}", f"split={expected.split}", f"device={training.device.value}",
         f"threads={'null' if training.threads is None else training.threads}")
@@ -74,6 +77,39 @@ def prepare(settings: ReproduceSettings, expected: Expected) -> None:
     run("-m", "data_prep", *(f"{key}={quoted(value.replace(RAW, settings.raw))}" for key, value in pairs))
 
 
+def steps(settings: ReproduceSettings) -> list[Step]:
+    """The run of the experiment, and before it those of the experiments that it goes on from (`expected.after`)."""
+    given = [word for word in settings.words if not word.startswith(("raw=", "run="))]
+    found = [Step([*given, f"run={quoted(settings.run)}"], settings)]
+    shared = [word for word in given if word.startswith(SHARED)]
+    while (parent := found[0].settings.expected) is not None and parent.after is not None:
+        folder = found[0].settings.fork
+        assert folder is not None
+        words = [f"experiment={parent.after}", *shared, f"run={quoted(folder)}"]
+        found.insert(0, Step(words, composed(words)))
+    return found
+
+
+def composed(words: list[str]) -> ExperimentSettings:
+    """What train.py makes of these words."""
+    from hydra import compose, initialize_config_dir
+    from omegaconf import OmegaConf
+
+    from seq2seq.run_name import register
+
+    register()
+    with initialize_config_dir(str(CONFIGURATION), version_base="1.3"):
+        mapping: Any = OmegaConf.to_container(compose("train", words), resolve=True)
+    return read_settings(ExperimentSettings, mapping)
+
+
+def train(step: Step) -> None:
+    run("train.py", *step.words)
+    if not is_finished(step.settings):
+        log.info("nothing is compared before %s has ended; the same command continues it", step.settings.run)
+        sys.exit(128 + signal.SIGINT)
+
+
 def run(*words: str) -> None:
     """One of our commands, as a person runs it. Where it fails this one ends, with its exit code."""
     log.info("%s", shlex.join(["python", *words]))
@@ -90,7 +126,7 @@ def run(*words: str) -> None:
         sys.exit(code if code > 0 else 128 - code)
 
 
-def is_finished(settings: ReproduceSettings) -> bool:
+def is_finished(settings: TrainSettings) -> bool:
     """False when training was interrupted, which is no failure and leaves a model too."""
     from seq2seq.checkpoint import load_checkpoint
     from seq2seq.run_folder import CHECKPOINTS
@@ -138,17 +174,9 @@ def digits(expected: Expected) -> str:
 
 def experiments() -> dict[str, Expected]:
     """Name -> figure, of those that have one."""
-    from hydra import compose, initialize_config_dir
-    from omegaconf import OmegaConf
-
-    found = {}
-    with initialize_config_dir(str(CONFIGURATION), version_base="1.3"):
-        for path in sorted((CONFIGURATION / "experiment").glob("*.yaml")):
-            expected = compose("train", [f"experiment={path.stem}"]).get("expected")
-            if expected is not None:
-                mapping: Any = OmegaConf.to_container(expected)
-                found[path.stem] = read_settings(Expected, mapping, "expected")
-    return found
+    names = sorted(path.stem for path in (CONFIGURATION / "experiment").glob("*.yaml"))
+    found = {name: composed([f"experiment={name}"]).expected for name in names}
+    return {name: expected for name, expected in found.items() if expected is not None}
 
 
 def show_experiments(found: dict[str, Expected]) -> None:

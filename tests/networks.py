@@ -20,13 +20,14 @@ VOCABULARY = 30
 
 def network(*, shape="n_to_m", cell="gru", context="attention", feed_context="every_step", output=True,
             score="additive", heads=1, attention_feed="readout", query="previous", start="last", pooling="mean",
-            nonlinearity="tanh", cell_norm=False, transitions=0, lexical=False, **model) -> NetworkSettings:
+            hops=1, width=None, nonlinearity="tanh", cell_norm=False, transitions=0, lexical=False,
+            **model) -> NetworkSettings:
     """Settings of a small network with the given parts."""
     sizes = {"embedding": 12, "hidden": 16, "encoder_layers": 1, "decoder_layers": 1} | model
     return read_settings(NetworkSettings, {
         "shape": shape, "cell": {"kind": cell, "nonlinearity": nonlinearity, "layer_norm": cell_norm,
                                  "transitions": transitions},
-        "context": {"kind": context, "pooling": pooling},
+        "context": {"kind": context, "pooling": pooling, "hops": hops, "width": width},
         "feed": {"context": feed_context, "output": output},
         "attention": {"score": score, "heads": heads, "feed": attention_feed, "query": query, "start": start,
                       "lexical": lexical},
@@ -48,7 +49,8 @@ def every_network() -> Iterator[tuple[str, NetworkSettings]]:
                                   [("readout", "previous"), ("upper_layers", "previous"), ("input", "previous"),
                                    ("input", "current")])
     contexts = [{"context": kind} for kind in ("last", "projected")]
-    contexts += [{"context": "pooled", "pooling": pooling} for pooling in ("mean", "max", "attentive")]
+    contexts += [{"context": "pooled", "pooling": pooling} for pooling in ("mean", "max")]
+    contexts += [{"context": "pooled", "pooling": "attentive", "hops": 3, "width": 24}]
     contexts += [{"context": "attention", "score": score, "attention_feed": feed, "query": query,
                   "heads": 2 if score == "scaled" else 1, "lexical": score in ("dot", "scaled")}
                  for score, (feed, query) in attention]

@@ -16,7 +16,8 @@ from seq2seq.tokenizer import EOS, PAD
 WORDS = {"hidden": 6, "embedding": 5, "rows": 1000}
 LINES = [[4, 5, 6, 8, 9, 11, 10], [12], [14, 15, 15, 15, 15, 16], [4, 5, 8, 4, 5, 4, 4, 7, 20, 21, 22, 24]]
 N_TO_1 = [{"context": "last"}, {"context": "projected"},
-          *({"context": "pooled", "pooling": pooling} for pooling in ("mean", "max", "attentive"))]
+          *({"context": "pooled", "pooling": pooling} for pooling in ("mean", "max", "attentive")),
+          {"context": "pooled", "pooling": "attentive", "hops": 3, "width": 24}]
 SHAPES = [{"shape": "n_to_n", "context": "none", "words": WORDS}, *({"shape": "n_to_1", **kind} for kind in N_TO_1)]
 EVERY = [
     {"cell": cell, "bidirectional": both, "encoder_layers": layers, "residual": True, "layer_norm": layers > 1,

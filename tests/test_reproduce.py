@@ -71,6 +71,37 @@ def test_prepares_trains_evaluates_and_compares(place: Path, capfdbinary, monkey
     assert done.err == "nothing is compared before runs/reproduce/surnames-1 has ended; the same command continues it\n"
 
 
+def test_a_run_that_goes_on_from_another_trains_that_one_first(tmp_path, capfdbinary, monkeypatch) -> None:
+    ran: list[tuple[str, ...]] = []
+    (tmp_path / "runs" / "child" / "evaluation").mkdir(parents=True)
+    (tmp_path / "runs" / "child" / "evaluation" / "test.json").write_text('{"perplexity": 5.0}')
+    (tmp_path / "data").mkdir()
+    (tmp_path / "data" / "manifest.json").touch()
+    monkeypatch.chdir(tmp_path)
+    monkeypatch.setattr(reproduce, "run", lambda *words: ran.append(words[:2]))
+    command = ["experiment=surnames", "corpus=data", "run=runs/child", "fork=runs/parent", "+expected.after=surnames"]
+    for finished in (True, False):
+        ran.clear()
+        monkeypatch.setattr(reproduce, "is_finished", lambda settings, finished=finished: finished)
+        done = run_here("reproduce", command, capfdbinary, monkeypatch)
+        train = [("train.py", "experiment=surnames"), ("train.py", "experiment=surnames")]
+        assert ran == ([*train, ("evaluate.py", "run=runs/child")] if finished else train[:1])
+        assert done.code == (0 if finished else 130)
+    assert done.err == "nothing is compared before runs/parent has ended; the same command continues it\n"
+
+
+def test_the_steps_of_an_experiment_that_goes_on() -> None:
+    name = "multi30k_de_en_consistent"
+    words = [f"experiment={name}", "raw=some", "run=there", "seed=2", "training.threads=1", "training.max_epochs=19"]
+    settings = read_settings(ReproduceSettings, {**composed(words[0], "run=there", *words[3:]), "name": name,
+                                                 "raw": "some", "words": words})
+    first, second = reproduce.steps(settings)
+    fork = "runs/reproduce/multi30k_de_en-2"
+    assert first.words == ["experiment=multi30k_de_en", "seed=2", "training.threads=1", f"run={fork}"]
+    assert first.settings.run == second.settings.fork == fork and first.settings.training.max_epochs == 10
+    assert second.words == [words[0], *words[3:], "run=there"] and second.settings is settings
+
+
 def test_a_signal_reaches_the_command_which_may_end_first(tmp_path: Path) -> None:
     """As training does: it saves, and ends without a complaint."""
     child = ("import pathlib, signal, sys, time; signal.signal(signal.SIGTERM, lambda *_: sys.exit("
@@ -126,6 +157,8 @@ def test_a_mistake_is_one_line(tmp_path, capfdbinary, monkeypatch, arguments: li
     ("+expected.tolerence=1", "expected.tolerence is not a setting. Did you mean tolerance?"),
     ("expected.measure=accuracy", "expected.measure=accuracy cannot go with shape=n_to_m. Choose expected.measure="),
     ("expected.tolerance=-1", "expected.tolerance=-1.0 is out of range"),
+    ("+expected.after=demo_last", "expected.after=demo_last says that the run goes on from one of that experiment, and "
+                                  "fork=null that it begins anew. Give the folder of that run: fork=FOLDER."),
 ])
 def test_a_figure_that_is_none_is_refused(capfdbinary, monkeypatch, name: str, argument: str, message: str) -> None:
     done = run_here(name, ["experiment=demo", "run=runs/none", argument], capfdbinary, monkeypatch)
@@ -164,6 +197,8 @@ def test_an_expected_figure_is_one_that_is_reported(name: str) -> None:
     pages = ("README.md", "docs/results.md", "docs/shapes.md")
     rows = [line for page in pages for line in (ROOT / page).read_text("utf-8").splitlines() if line.startswith("| ")]
     assert any(cell.strip().split(" [")[0] == f"{expected.value:g}" for row in rows for cell in row.split("|"))
+    if expected.after is not None:
+        assert experiment(name).fork == f"runs/reproduce/{expected.after}-1" and expected.after in EXPECTED
     assert all("=" in word for word in expected.prepare) and bool(expected.prepare) == bool(expected.raw)
 
 

@@ -135,6 +135,10 @@ def test_every_experiment_can_be_read(name):
     ("cell.nonlinearity=relu", "cell.nonlinearity=relu belongs to kind=rnn"),
     ("attention.score=additive attention.heads=4", "attention.heads=4 needs score=scaled"),
     ("attention.feed=upper_layers", "attention.feed=upper_layers needs model.decoder_layers of at least 2, not 1"),
+    ("context=pooled context.hops=4", "context.hops=4 needs context=pooled and context.pooling=attentive. Choose "
+     "these, or context.hops=1."),
+    ("context.width=64", "context.width=64 cannot go with context=attention, whose c is as wide as the states. Choose "
+     "context=projected or pooled, or context.width=null."),
     ("feed.context=initial_state", "feed.context=initial_state cannot go with context=attention"),
     ("optimizer.betas=[0.9]", "optimizer.betas=[0.9] is not two numbers in [0, 1)"),
     ("optimizer.betas=0.9", "optimizer.betas=0.9 is not a list. Write it as optimizer.betas=[a,b]."),

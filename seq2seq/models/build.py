@@ -44,9 +44,9 @@ def _encoder_decoder(settings: NetworkSettings, source_vocabulary: int, target_v
     if settings.context.kind is ContextKind.ATTENTION:
         attention = Attention(settings.attention.score, model.hidden, heads=settings.attention.heads)
     decoder = Decoder(
-        embedding=model.embedding, hidden=model.hidden, layers=model.decoder_layers, readout=model.readout,
-        attention=attention, attention_feed=settings.attention.feed, attention_query=settings.attention.query,
-        attention_start=settings.attention.start,
+        embedding=model.embedding, hidden=model.hidden, context=settings.context_size, layers=model.decoder_layers,
+        readout=model.readout, attention=attention, attention_feed=settings.attention.feed,
+        attention_query=settings.attention.query, attention_start=settings.attention.start,
         lexical=Lexical(model.embedding) if attention is not None and settings.attention.lexical else None,
         context_every_step=settings.feed.context is FeedContext.EVERY_STEP, output_fed=settings.feed.output,
         **_stack(settings))
@@ -69,8 +69,8 @@ def _labeller(settings: NetworkSettings, source_vocabulary: int, labels: int,
     return Labeller(
         encoder=_encoder(settings, inputs, model.hidden, model.encoder_layers), words=words,
         context=_context(settings), source_embedding=_table(source_vocabulary, model.embedding), labels=labels,
-        hidden=model.hidden, embedding_dropout=model.dropout.embedding, readout_dropout=model.dropout.readout,
-        word_dropout=model.dropout.word, variational=model.dropout.variational)
+        features=settings.context_size, embedding_dropout=model.dropout.embedding,
+        readout_dropout=model.dropout.readout, word_dropout=model.dropout.word, variational=model.dropout.variational)
 
 
 def _encoder(settings: NetworkSettings, inputs: int, hidden: int, layers: int) -> Encoder:
@@ -88,7 +88,8 @@ def _stack(settings: NetworkSettings) -> dict[str, Any]:
 def _context(settings: NetworkSettings) -> FixedContext | None:
     if settings.context.kind in (ContextKind.ATTENTION, ContextKind.NONE):
         return None
-    return FixedContext(settings.context.kind, settings.model.hidden, pooling=settings.context.pooling)
+    return FixedContext(settings.context.kind, settings.model.hidden, pooling=settings.context.pooling,
+                        hops=settings.context.hops, width=settings.context.width)
 
 
 def _embeddings(tie: Tie, size: int, source: int, target: int) -> tuple[nn.Embedding, nn.Embedding]:

@@ -1,4 +1,6 @@
-"""The decoder: s_0 = c (or g(h_N) with attention), then s_t from s_{t-1}, y_{t-1} and c by `feed`.
+"""The decoder: s_0 = c, then s_t from s_{t-1}, y_{t-1} and c by `feed`.
+
+s_0 is g(h_N) with attention, and g(c) where the fixed c is not as wide as the states.
 
     feed.context   feed.output
     initial_state  false        s_t = f(s_{t-1})                       1-to-N, input at the first step only
@@ -42,10 +44,11 @@ from seq2seq.settings.model import (
 class Decoder(nn.Module):
     """Embedded previous outputs in, readout vectors r_t out. The output matrix is outside."""
 
-    def __init__(self, *, cell: MakeCell, embedding: int, hidden: int, layers: int, residual: bool, layer_norm: bool,
-                 dropout: float, variational: bool, readout: ReadoutKind, attention: Attention | None,
+    def __init__(self, *, cell: MakeCell, embedding: int, hidden: int, context: int, layers: int, residual: bool,
+                 layer_norm: bool, dropout: float, variational: bool, readout: ReadoutKind, attention: Attention | None,
                  attention_feed: AttentionFeed, attention_query: AttentionQuery, attention_start: AttentionStart,
                  lexical: Lexical | None, context_every_step: bool, output_fed: bool) -> None:
+        """`context` is the size C of c."""
         super().__init__()
         self.attention, self.attention_feed, self.attention_query = attention, attention_feed, attention_query
         self.attention_start, self.lexical = attention_start, lexical
@@ -55,18 +58,19 @@ class Decoder(nn.Module):
         self.stepwise, self.upper = stepwise, upper
         self.context_in_input = stepwise or (attention is None and context_every_step)
         # A decoder without any input still takes one that is always 0: s_t = f(s_{t-1}).
-        inputs = (embedding if output_fed else 0) + (hidden if self.context_in_input else 0)
+        inputs = (embedding if output_fed else 0) + (context if self.context_in_input else 0)
         self.cells = nn.ModuleList(
             cell(max(inputs, 1) if i == 0 else hidden * (2 if upper else 1), hidden) for i in range(layers)
         )
         self.norms = nn.ModuleList(nn.LayerNorm(hidden) if layer_norm else nn.Identity() for _ in range(layers))
         self.dropout = Dropout(dropout, variational)
         # With attention no single c exists before the first step: s_0 = tanh(W_l h_N + b_l) for each layer l, or of
-        # the mean of h_1..h_N in the place of h_N.
+        # the mean of h_1..h_N in the place of h_N. A fixed c that is no state by its size is taken likewise.
+        bridged = attention is not None or context != hidden
         self.bridges = nn.ModuleList(
-            nn.Sequential(nn.Linear(hidden, hidden), nn.Tanh()) for _ in range(layers if attention is not None else 0)
+            nn.Sequential(nn.Linear(context, hidden), nn.Tanh()) for _ in range(layers if bridged else 0)
         )
-        self.readout = Readout(readout, hidden=hidden, context=hidden if context_every_step else 0,
+        self.readout = Readout(readout, hidden=hidden, context=context if context_every_step else 0,
                                previous=embedding if output_fed else 0, outputs=embedding)
 
     def start(self, memory: Memory) -> State:
@@ -174,10 +178,12 @@ class Decoder(nn.Module):
         return cell
 
     def _initial(self, layer: int, memory: Memory) -> Tensor:
-        if self.attention is not None:
-            return self.bridges[layer](_mean(memory) if self.attention_start is AttentionStart.MEAN else memory.final)
-        assert memory.context is not None
-        return memory.context
+        if self.attention is None:
+            known = memory.context
+        else:
+            known = _mean(memory) if self.attention_start is AttentionStart.MEAN else memory.final
+        assert known is not None
+        return self.bridges[layer](known) if self.bridges else known
 
     def _read(self, s: Tensor, c: Tensor | None, y: Tensor | None, weights: Tensor | None, memory: Memory) -> Tensor:
         r = self.readout(s, c, y)

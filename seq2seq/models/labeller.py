@@ -28,12 +28,14 @@ class Labeller(nn.Module):
     """Ids in, logits or loss out. `words` and `context` are all in which the two shapes differ."""
 
     def __init__(self, *, encoder: Encoder, words: Words | None, context: FixedContext | None,
-                 source_embedding: nn.Embedding, labels: int, hidden: int, embedding_dropout: float,
+                 source_embedding: nn.Embedding, labels: int, features: int, embedding_dropout: float,
                  readout_dropout: float, word_dropout: float, variational: bool) -> None:
-        """`labels` is V, the size of the target vocabulary. Without `context` every h_t is answered for."""
+        """`labels` is V, the size of the target vocabulary, `features` that of c. Without `context` every h_t, which
+        is as wide, is answered for.
+        """
         super().__init__()
         self.encoder, self.words, self.context = encoder, words, context
-        self.source_embedding, self.output = source_embedding, nn.Linear(hidden, labels)
+        self.source_embedding, self.output = source_embedding, nn.Linear(features, labels)
         self.embed = Embed(embedding_dropout, 0.0 if words else word_dropout, variational)
         self.readout_dropout = Dropout(readout_dropout, variational)
 

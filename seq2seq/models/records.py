@@ -41,7 +41,7 @@ class Memory(NamedTuple):
     final: Tensor           # (B, H)     h_N (of both directions, joined)
     mask: Tensor            # (B, S)     True on real pieces
     lengths: Tensor         # (B,)       N
-    context: Tensor | None  # (B, H)     the fixed c; None with attention
+    context: Tensor | None  # (B, C)     the fixed c; None with attention
     keys: Tensor | None     # (B, S, A)  what attention compares with, projected once; None without
     values: Tensor | None   # (B, S, H)  what attention sums up; None without
     embedded: Tensor | None = None  # (B, S, E)  e_1..e_N, for attention.lexical (lexical.py)

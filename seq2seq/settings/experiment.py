@@ -21,6 +21,7 @@ class Expected:
     value: float
     tolerance: float               # what another seed, or another processor's rounding, may cost
     split: str = "test"
+    after: str | None = None       # the experiment whose run of the same seed this one forks; null: it begins anew
     minutes: float | None = None   # of training, on one core unless the file says otherwise; null: not measured
     raw: list[str] = dataclasses.field(default_factory=list)      # files of the raw text, in the folder raw=DIR
     prepare: list[str] = dataclasses.field(default_factory=list)  # of python -m data_prep; DIR stands for that folder
@@ -43,6 +44,10 @@ class ExperimentSettings(TrainSettings):
 
     def __post_init__(self) -> None:
         super().__post_init__()
+        if self.expected is not None and self.expected.after is not None and self.fork is None:
+            raise SettingError(f"expected.after={self.expected.after} says that the run goes on from one of that "
+                               "experiment, and fork=null that it begins anew. Give the folder of that run: "
+                               "fork=FOLDER.")
         measures = (*MEASURES.get(self.shape, []), Measure.PERPLEXITY)
         if self.expected is not None and self.expected.measure not in measures:
             choices = " or ".join(f"expected.measure={measure.value}" for measure in measures)

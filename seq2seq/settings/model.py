@@ -97,6 +97,18 @@ class CellSettings:
 class ContextSettings:
     kind: ContextKind = ContextKind.ATTENTION
     pooling: Pooling = Pooling.MEAN  # of kind=pooled only
+    hops: int = 1                    # of pooling=attentive only: so many weightings of h_1..h_N       Lin et al. 2017
+    width: int | None = None         # C, the size of a fixed c that is g of something; null: H
+
+    def __post_init__(self) -> None:
+        for field in ("hops", "width"):
+            check(self, field, at_least=1)
+        if self.hops > 1 and (self.kind is not ContextKind.POOLED or self.pooling is not Pooling.ATTENTIVE):
+            raise SettingError(f"hops={self.hops} needs context=pooled and context.pooling=attentive. Choose these, "
+                               "or context.hops=1.")
+        if self.width is not None and self.kind not in (ContextKind.PROJECTED, ContextKind.POOLED):
+            raise SettingError(f"width={self.width} cannot go with context={self.kind.value}, whose c is as wide as "
+                               "the states. Choose context=projected or pooled, or context.width=null.")
 
 
 HEADS = 4
@@ -188,6 +200,11 @@ class NetworkSettings:
     attention: AttentionSettings = dataclasses.field(default_factory=AttentionSettings)
     feed: FeedSettings = dataclasses.field(default_factory=FeedSettings)
     model: ModelSettings = dataclasses.field(default_factory=ModelSettings)
+
+    @property
+    def context_size(self) -> int:
+        """The size of c, or of attention's c_t."""
+        return self.context.width or self.model.hidden
 
     def __post_init__(self) -> None:
         _check_shape(self)
