@@ -13,7 +13,7 @@ so that both parts are of one size. It is for a model that translates already: f
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
 
 import torch
 from torch import Tensor
@@ -24,6 +24,7 @@ from seq2seq.errors import SettingError
 from seq2seq.gradients import Gradients
 from seq2seq.models.build import Network
 from seq2seq.models.encoder_decoder import EncoderDecoder
+from seq2seq.models.for_search import ForSearch
 from seq2seq.models.records import Loss
 from seq2seq.precision import autocast
 from seq2seq.scoring import sentence_bleu
@@ -44,7 +45,7 @@ def with_risk(likelihood: Gradients, model: Network, settings: TrainSettings, ta
 
 
 class RiskGradients:
-    """The gradient of the mixed loss: that of the likelihood, and one pass for each of the K draws."""
+    """The gradient of the mixed loss: that of the likelihood, and K more passes of the draws."""
 
     def __init__(self, likelihood: Gradients, model: EncoderDecoder, training: TrainingSettings, target: Tokenizer,
                  device: torch.device) -> None:
@@ -64,22 +65,34 @@ class RiskGradients:
         advantages = (losses - losses.mean(dim=1, keepdim=True)) * K / (K - 1)  # D_k - mean of the others
         weights = advantages / K * batch.target_lengths[:, None]
         source = _real(batch.source, batch.source_lengths - 1)
-        for place in range(K):
-            one = make_batch(source, [found[place].pieces for found in drawn], batch.rows.numpy())
+        for part in self.parts(drawn):
+            one = make_batch([source[row] for row, _ in part], [drawn[row][place].pieces for row, place in part],
+                             [int(batch.rows[row]) for row, _ in part])
+            of_part = torch.stack([weights[which] for which in part]).to(self._device)
             with autocast(self._training.precision, self._device):
                 # The sum of w nll is - sum of w log p: its sign is turned by taking - w.
-                loss = self._model(one.to(self._device), weights=-weights[:, place].to(self._device))
+                loss = self._model(one.to(self._device), weights=-of_part)
             (loss.smoothed * (share / batch.pieces)).backward()
         return sums
+
+    def parts(self, drawn: Sequence[Sequence[Hypothesis]]) -> Iterator[list[tuple[int, int]]]:
+        """(row, place) of every draw, those of like length together: each part is one pass, of so many rows as a part
+        of the batch has.
+        """
+        every = [(row, place) for row, found in enumerate(drawn) for place in range(len(found))]
+        every.sort(key=lambda which: len(drawn[which[0]][which[1]].pieces))
+        rows = -(-len(drawn) // self._training.accumulate)
+        for start in range(0, len(every), rows):
+            yield every[start : start + rows]
 
     def draw(self, batch: Batch) -> list[list[Hypothesis]]:
         """K draws for every row; which ones, torch's generator decides, which every update seeds."""
         # A run of draws is named by a number of its own, and the rows of the batch within it by theirs.
         seed = int(torch.randint(2**31 - 1, ()))
         search = SearchSettings(kind=SearchKind.SAMPLE, n_best=self._training.risk_draws, seed=seed,
-                                batch_pieces=max(1, self._training.batch_pieces // self._training.risk_draws))
+                                batch_pieces=self._training.batch_pieces)
         self._model.eval()
-        found = translate_ids(self._model, _real(batch.source, batch.source_lengths - 1), search, self._device,
+        found = translate_ids(ForSearch(self._model), _real(batch.source, batch.source_lengths - 1), search, self._device,
                               numbers=batch.rows.tolist())
         self._model.train()
         return found

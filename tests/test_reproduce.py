@@ -91,8 +91,8 @@ def test_a_run_that_goes_on_from_another_trains_that_one_first(tmp_path, capfdbi
 
 
 def test_the_steps_of_an_experiment_that_goes_on() -> None:
-    name = "multi30k_de_en_consistent"
-    words = [f"experiment={name}", "raw=some", "run=there", "seed=2", "training.threads=1", "training.max_epochs=19"]
+    name = "multi30k_de_en_risk"
+    words = [f"experiment={name}", "raw=some", "run=there", "seed=2", "training.threads=1", "training.risk_draws=3"]
     settings = read_settings(ReproduceSettings, {**composed(words[0], "run=there", *words[3:]), "name": name,
                                                  "raw": "some", "words": words})
     first, second = reproduce.steps(settings)

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import itertools
+
 import pytest
 import torch
 from networks import build, network, random_batch
@@ -59,11 +61,11 @@ def test_counts_of_1_are_none():
     torch.testing.assert_close(output_loss(*output, torch.ones(7)), output_loss(*output))
 
 
-@pytest.mark.parametrize("share", [0.5, 1.0])
-def test_the_gradient_is_the_formula(share):
+@pytest.mark.parametrize(("share", "parts"), [(0.5, 1), (1.0, 1), (0.5, 3)])
+def test_the_gradient_is_the_formula(share, parts):
     settings = network(dropout=NO_DROPOUT)
     model, batch = build(settings).train(), random_batch()
-    compute = gradients(model, settings, risk=share)
+    compute = gradients(model, settings, risk=share, accumulate=parts)
     torch.manual_seed(3)
     drawn = compute.draw(batch)
     torch.manual_seed(3)
@@ -88,6 +90,18 @@ def test_the_gradient_is_the_formula(share):
     (total / batch.pieces).backward()
     for name, parameter in model.named_parameters():
         torch.testing.assert_close(found[name], parameter.grad, atol=1e-5, rtol=1e-3, msg=lambda m, n=name: n + m)
+
+
+def test_every_draw_has_its_pass_with_those_of_like_length():
+    settings = network()
+    model, batch = build(settings).train(), random_batch()
+    drawn = gradients(model, settings).draw(batch)
+    for accumulate, sizes in ((1, [5] * K), (2, [3] * 6 + [2])):
+        parts = list(gradients(model, settings, accumulate=accumulate).parts(drawn))
+        assert [len(part) for part in parts] == sizes
+        assert sorted(itertools.chain.from_iterable(parts)) == [(row, place) for row in range(5) for place in range(K)]
+        lengths = [len(drawn[row][place].pieces) for part in parts for row, place in part]
+        assert lengths == sorted(lengths)
 
 
 def test_draws_follow_torchs_seed_and_leave_the_model_in_training():
