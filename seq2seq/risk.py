@@ -76,7 +76,7 @@ class RiskGradients:
         return sums
 
     def parts(self, drawn: Sequence[Sequence[Hypothesis]]) -> Iterator[list[tuple[int, int]]]:
-        """(row, place) of every draw, those of like length together: each part is one pass, of so many rows as a part
+        """(row, place) of every draw, those of like length together. Each part is one pass, of as many rows as a part
         of the batch has.
         """
         every = [(row, place) for row, found in enumerate(drawn) for place in range(len(found))]
