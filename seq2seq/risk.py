@@ -92,8 +92,8 @@ class RiskGradients:
         search = SearchSettings(kind=SearchKind.SAMPLE, n_best=self._training.risk_draws, seed=seed,
                                 batch_pieces=self._training.batch_pieces)
         self._model.eval()
-        found = translate_ids(ForSearch(self._model), _real(batch.source, batch.source_lengths - 1), search, self._device,
-                              numbers=batch.rows.tolist())
+        source = _real(batch.source, batch.source_lengths - 1)
+        found = translate_ids(ForSearch(self._model), source, search, self._device, numbers=batch.rows.tolist())
         self._model.train()
         return found
 
