@@ -183,7 +183,7 @@ def show_experiments(found: dict[str, Expected]) -> None:
     show(["experiment", "split", "measure", "expected", "tolerance", "minutes", "raw=DIR with"], [
         [name, one.split, one.measure.value, f"{one.value:g}", f"{one.tolerance:g}",
          "" if one.minutes is None else f"{one.minutes:g}", ", ".join(one.raw)] for name, one in found.items()])
-    print("python reproduce.py experiment=NAME raw=DIR    minutes: of training on an AMD EPYC (AVX2), "
+    print("python reproduce.py experiment=NAME raw=DIR    minutes: of training on an AMD EPYC, "
           "one core, of demo two")
 
 
