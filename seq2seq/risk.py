@@ -66,9 +66,10 @@ class RiskGradients:
         weights = advantages / K * batch.target_lengths[:, None]
         source = _real(batch.source, batch.source_lengths - 1)
         for part in self.parts(drawn):
-            one = make_batch([source[row] for row, _ in part], [drawn[row][place].pieces for row, place in part],
-                             [int(batch.rows[row]) for row, _ in part])
-            of_part = torch.stack([weights[which] for which in part]).to(self._device)
+            rows, places = map(list, zip(*part, strict=True))
+            one = make_batch([source[row] for row in rows], [drawn[row][place].pieces for row, place in part],
+                             batch.rows[rows].tolist())
+            of_part = weights[rows, places].to(self._device)
             with autocast(self._training.precision, self._device):
                 # The sum of w nll is - sum of w log p: its sign is turned by taking - w.
                 loss = self._model(one.to(self._device), weights=-of_part)
@@ -90,7 +91,7 @@ class RiskGradients:
         # A run of draws is named by a number of its own, and the rows of the batch within it by theirs.
         seed = int(torch.randint(2**31 - 1, ()))
         search = SearchSettings(kind=SearchKind.SAMPLE, n_best=self._training.risk_draws, seed=seed,
-                                batch_pieces=self._training.batch_pieces)
+                                batch_pieces=max(1, self._training.batch_pieces // self._training.risk_draws))
         self._model.eval()
         source = _real(batch.source, batch.source_lengths - 1)
         found = translate_ids(ForSearch(self._model), source, search, self._device, numbers=batch.rows.tolist())

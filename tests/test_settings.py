@@ -78,6 +78,8 @@ def test_every_choice_of_a_group_can_be_read(choice):
 @pytest.mark.parametrize("shape", choices("shape"))
 def test_every_shape_brings_what_it_needs_and_refuses_the_rest(shape):
     assert read_settings(TrainSettings, composed(f"shape={shape}")).shape.value == shape
+    sampled = composed(f"shape={shape}", "recipe=sampling")["training"]["subword_sampling"]
+    assert any(sampled.values()) == (shape == "n_to_m")  # labels have one segmentation
     taken = set()
     for context in choices("context"):
         try:
