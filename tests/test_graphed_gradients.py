@@ -100,6 +100,20 @@ def test_empty_rows_and_padding_count_nothing(name, settings, gpu, monkeypatch):
         torch.testing.assert_close(other, one, rtol=1e-5, atol=1e-6)  # sums and gradients of the output are in fp32
 
 
+@pytest.mark.parametrize("chosen", [{}, {"precision": "bf16"}, {"consistency": 2.0}], ids=str)
+@pytest.mark.parametrize(("name", "settings"), SOME, ids=[name for name, _ in SOME])
+def test_nothing_keeps_the_graph_of_a_pass(name, settings, chosen):
+    """A node of autograd belongs to the stream it was made on: one that lives on spoils a recording on another."""
+    model, compute = both(settings, TapeRecorder(), dropout=0.5, **chosen)[0]
+    nodes = {each: weight.expand_as(weight).grad_fn.next_functions[0][0] for each, weight in model.named_parameters()}
+    for node in nodes.values():
+        node.metadata["of the first pass"] = True
+    compute(batches()[0])
+    del node, nodes
+    for each, weight in model.named_parameters():
+        assert not weight.expand_as(weight).grad_fn.next_functions[0][0].metadata, each
+
+
 @pytest.mark.parametrize(("name", "settings"), SOME, ids=[name for name, _ in SOME])
 def test_gradients_are_those_of_the_model(name, settings, monkeypatch):
     as_on_cuda(monkeypatch)

@@ -13,6 +13,7 @@ block of H rows for each gate. `*_step` read like the equations; `Cell` gives th
 
 from __future__ import annotations
 
+import warnings
 from collections.abc import Callable
 
 import torch
@@ -21,6 +22,9 @@ from torch import Tensor, nn
 
 from seq2seq.models.recurrence import recurrence
 from seq2seq.settings.model import CellKind, Nonlinearity
+
+# cuDNN says so of weights that were cast or drawn for one pass, which it then copies together.
+warnings.filterwarnings("ignore", message="RNN module weights are not part of single contiguous chunk")
 
 CellState = tuple[Tensor, ...]  # (h,) for rnn and gru, (h, m) for lstm; h first
 
@@ -135,13 +139,26 @@ class Cell(nn.Module):
             outputs, _ = self.library(x, self._library_state(state, x.dtype))
             return outputs
         (W,) = self.draws()
-        parameters = dict(self.library.named_parameters()) | {"weight_hh_l0": W}
         # Autocast knows fused recurrences on some devices only, and not always in this type: cast here.
         with torch.autocast(x.device.type, enabled=False):
-            parameters = {name: value.to(dtype or x.dtype) for name, value in parameters.items()}
-            outputs, _ = torch.func.functional_call(
-                self.library, parameters, (x.to(dtype or x.dtype), self._library_state(state, dtype or x.dtype))
-            )
+            wanted = dtype or x.dtype
+            weights = [weight.to(wanted) for weight in (self.U, W, self.b, self.d)]
+            return self._fused(x.to(wanted), self._library_state(state, wanted), weights)
+
+    def _fused(self, x: Tensor, state: Tensor | CellState, weights: list[Tensor]) -> Tensor:
+        """The library's call with weights other than its own, of which it keeps none.
+
+        functional_call would leave them in the library's list, and with them the graph that they came from: memory
+        until the next pass, and no CUDA graph can be recorded with a node of autograd alive from before.
+        """
+        match self.kind:
+            case CellKind.GRU:
+                call: Callable = torch.gru
+            case CellKind.LSTM:
+                call = torch.lstm
+            case CellKind.RNN:
+                call = torch.rnn_tanh if self.nonlinearity is Nonlinearity.TANH else torch.rnn_relu
+        outputs, *_ = call(x, state, weights, True, 1, 0.0, self.training, False, True)  # biases, layers, dropout, ...
         return outputs
 
     def step(self, x: Tensor, state: CellState) -> CellState:
