@@ -6,7 +6,7 @@ import torch.nn.functional as F
 from networks import build, network, random_batch
 
 from seq2seq.models import output
-from seq2seq.models.consistency import consistent_loss
+from seq2seq.models.consistency import consistent_loss, reference_loss
 from seq2seq.models.embed import Embed
 from seq2seq.models.output import output_loss
 from seq2seq.settings.model import Shape
@@ -42,17 +42,18 @@ def by_the_library(features, weight, bias, target, smoothing, strength, cut):
 @pytest.mark.parametrize("smoothing", [0.0, 0.1])
 @pytest.mark.parametrize("block", [V, 7 * V, 10**6])  # one row, an uneven block, all rows at once
 @pytest.mark.parametrize("cut", [False, True])
-def test_loss_and_gradients_equal_the_library(monkeypatch, smoothing, block, cut):
+def test_loss_and_gradients_equal_the_reference_and_the_library(monkeypatch, smoothing, block, cut):
     monkeypatch.setattr(output, "BLOCK_LOGITS", block)
     results = []
-    for of_the_library in (False, True):
+    for by in (consistent_loss, reference_loss, None):
         parameters, target = tensors()
-        loss = (by_the_library(*parameters, target, smoothing, 3.0, cut) if of_the_library
-                else consistent_loss(*parameters, target.repeat(2), smoothing, PAD, 3.0, cut).smoothed)
+        loss = (by_the_library(*parameters, target, smoothing, 3.0, cut) if by is None
+                else by(*parameters, target.repeat(2), smoothing, PAD, 3.0, cut).smoothed)
         (loss / 7).backward()
         results.append([loss, *(parameter.grad for parameter in parameters)])
-    for own, library in zip(*results, strict=True):
+    for own, reference, library in zip(*results, strict=True):
         torch.testing.assert_close(own, library, atol=1e-4, rtol=1e-5)
+        torch.testing.assert_close(reference, library, atol=1e-4, rtol=1e-5)
 
 
 @pytest.mark.parametrize("cut", [False, True])

@@ -7,14 +7,23 @@ With p and q the two distributions of a place:
 
 loss_p is the smoothed cross-entropy of output.py; with a = 0 R-Drop is its mean over two draws. SimCut's cut words
 are embeddings set to zero on both sides, another draw for every row; the gradient goes through p and q.
+
+As in output.py the gradient to the logits z of p and x of q is formed while a block of them is at hand. With
+d = log p - log q, and t the smoothed target:
+
+    R-Drop   dz = (p - t) / 2 + a (p (d - KL(p || q)) + p - q) / 4,    dx likewise with p and q in each other's place
+    SimCut   dz = p - t + a p (d - KL(p || q)),                        dx = a (q - p)
+
+`reference_loss` is the plain formula.
 """
 
 from __future__ import annotations
 
+from typing import Any
+
 import torch
 import torch.nn.functional as F
 from torch import Tensor
-from torch.utils.checkpoint import checkpoint
 
 from seq2seq.batches import Batch
 from seq2seq.models.output import block_rows
@@ -33,22 +42,18 @@ def consistent_loss(features: Tensor, weight: Tensor, bias: Tensor, target: Tens
     `strength` is a; `cut` says that the second half was read with words cut (SimCut). The sums are over R rows, as if
     each had come once; rows whose target is `ignore` count nothing.
     """
-    (first, second), target = features.chunk(2), target.chunk(2)[0]
-    rows = max(1, block_rows(features, weight) // 2)
-    smoothed = features.new_zeros((), dtype=torch.float32)
-    nll = smoothed.clone()
-    for block in (slice(start, start + rows) for start in range(0, len(target), rows)):
-        # The backward pass forms a block's logits again: memory is one block, not the table.
-        parts = checkpoint(_block, first[block], second[block], weight, bias, target[block], smoothing, ignore,
-                           strength, cut, use_reentrant=False, preserve_rng_state=False)
-        smoothed, nll = smoothed + parts[0], nll + parts[1].detach()
+    dtype = features.dtype
+    if torch.is_autocast_enabled(features.device.type):
+        dtype = torch.get_autocast_dtype(features.device.type)
+    smoothed, nll = _ConsistentLoss.apply(features, weight, bias, target, smoothing, ignore, strength, cut, dtype)
     return Loss(smoothed, nll)
 
 
-def _block(first: Tensor, second: Tensor, weight: Tensor, bias: Tensor, target: Tensor, smoothing: float, ignore: int,
-           strength: float, cut: bool) -> tuple[Tensor, Tensor]:
-    """Sums (smoothed, nll) over a block: two (R, E) to two tables (R, V)."""
-    p, q = (F.linear(part, weight, bias).float().log_softmax(dim=-1) for part in (first, second))
+def reference_loss(features: Tensor, weight: Tensor, bias: Tensor, target: Tensor, smoothing: float, ignore: int,
+                   strength: float, cut: bool = False) -> Loss:
+    """The same sums, their gradient by autograd."""
+    target = target.chunk(2)[0]
+    p, q = (part.log_softmax(dim=-1) for part in F.linear(features, weight, bias).float().chunk(2))
     real = (target != ignore).float()
     answer = p if cut else (p + q) / 2
     nll = -answer.gather(1, target.clamp(min=0)[:, None]).squeeze(1)
@@ -57,4 +62,70 @@ def _block(first: Tensor, second: Tensor, weight: Tensor, bias: Tensor, target: 
         apart = strength * (p.exp() * (p - q)).sum(dim=-1)                   # KL(p || q)
     else:
         apart = strength / 4 * ((p.exp() - q.exp()) * (p - q)).sum(dim=-1)  # KL(p || q) + KL(q || p)
-    return ((smoothed + apart) * real).sum(), (nll * real).sum()
+    return Loss(((smoothed + apart) * real).sum(), (nll * real).sum().detach())
+
+
+class _ConsistentLoss(torch.autograd.Function):
+    @staticmethod
+    def forward(ctx: Any, features: Tensor, weight: Tensor, bias: Tensor, target: Tensor, smoothing: float,
+                ignore: int, strength: float, cut: bool, dtype: torch.dtype) -> tuple[Tensor, Tensor]:
+        first, second = features.chunk(2)
+        target = target.chunk(2)[0]
+        smoothed = features.new_zeros((), dtype=torch.float32)
+        nll = smoothed.clone()
+        gradients = [torch.empty_like(features), torch.zeros_like(weight), torch.zeros_like(bias)]
+        of_first, of_second = gradients[0].chunk(2)
+        rows = max(1, block_rows(features, weight) // 2)
+        with torch.autocast(features.device.type, enabled=False):
+            w, b = weight.to(dtype), bias.to(dtype)
+            for block in (slice(start, start + rows) for start in range(0, len(target), rows)):
+                r = [half[block].to(dtype) for half in (first, second)]
+                p, q = (F.linear(part, w, b).float().log_softmax(dim=-1) for part in r)
+                real = (target[block] != ignore).float()
+                sums, tables = _of_logits(p, q, target[block].clamp(min=0)[:, None], real, smoothing, strength, cut)
+                smoothed += sums[0]
+                nll += sums[1]
+                for part, table, into in zip(r, tables, (of_first, of_second), strict=True):
+                    d = table.to(dtype)
+                    into[block] = d @ w
+                    gradients[1] += d.T @ part
+                    gradients[2] += table.sum(dim=0)
+        ctx.save_for_backward(*gradients)
+        ctx.mark_non_differentiable(nll)
+        return smoothed, nll
+
+    @staticmethod
+    def backward(ctx: Any, smoothed: Tensor, _: Tensor) -> tuple[Tensor | None, ...]:  # type: ignore[override]
+        return *(gradient * smoothed for gradient in ctx.saved_tensors), *[None] * 6
+
+
+def _of_logits(log_p: Tensor, log_q: Tensor, at: Tensor, real: Tensor, smoothing: float, strength: float,
+               cut: bool) -> tuple[tuple[Tensor, Tensor], tuple[Tensor, Tensor]]:
+    """Tables (R, V), targets (R, 1), real (R,) -> the sums (smoothed, nll), and dz, dx, both (R, V)."""
+    V, share = log_p.shape[-1], 1.0 if cut else 0.5  # share: of loss_p
+    mean = log_p.mean(dim=-1) * share
+    nll = -log_p.gather(1, at).squeeze(1) * share
+    if not cut:
+        mean += log_q.mean(dim=-1) * share
+        nll -= log_q.gather(1, at).squeeze(1) * share
+    p, q = log_p.exp(), log_q.exp()
+    d = log_p.sub_(log_q)  # in its place
+    forth, back = torch.linalg.vecdot(p, d), -torch.linalg.vecdot(q, d)  # KL(p || q), KL(q || p)
+    if cut:
+        apart = strength * forth
+        dz = (d + (1 / strength - forth[:, None])).mul_(p).mul_(strength)
+        dx = (q - p).mul_(strength)
+        answered = (dz,)
+    else:
+        a = strength / 4
+        apart = a * (forth + back)
+        dz = (d + (1 + 0.5 / a - forth[:, None])).mul_(p).sub_(q).mul_(a)
+        dx = d.neg_().add_(1 + 0.5 / a - back[:, None]).mul_(q).sub_(p).mul_(a)
+        answered = (dz, dx)
+    for table in answered:  # minus t
+        table.sub_(smoothing / V * share)
+        table.scatter_add_(1, at, torch.full_like(at, (smoothing - 1) * share, dtype=table.dtype))
+    for table in (dz, dx):
+        table.mul_(real[:, None])
+    smoothed = (1 - smoothing) * nll - smoothing * mean
+    return (((smoothed + apart) * real).sum(), (nll * real).sum()), (dz, dx)
