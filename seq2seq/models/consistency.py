@@ -115,7 +115,7 @@ def _of_logits(log_p: Tensor, log_q: Tensor, at: Tensor, real: Tensor, smoothing
         apart = strength * forth
         dz = (d + (1 / strength - forth[:, None])).mul_(p).mul_(strength)
         dx = (q - p).mul_(strength)
-        answered = (dz,)
+        answered: tuple[Tensor, ...] = (dz,)
     else:
         a = strength / 4
         apart = a * (forth + back)
