@@ -26,6 +26,8 @@ from seq2seq.settings.training import Measure, TrainSettings
 
 ROOT = Path(__file__).resolve().parent
 SHARED = ("corpus=", "seed=", "training.threads=", "training.device=", "training.precision=")  # with what a run forks
+OWN = ("raw=", "run=")                                 # not for train.py
+OF_ONE = (*OWN, "experiment=", "seed=", "expected.", "+expected.")  # not for the runs of an ensemble
 RAW = "DIR"  # stands in `expected.prepare` for raw=
 WIDTH = 120  # columns of a table that no terminal reads
 log = logging.getLogger("seq2seq")
@@ -52,13 +54,30 @@ def main(settings: ReproduceSettings) -> None:
         raise SettingError(f"experiment={settings.name} has no figure to compare with. These have: "
                            f"{', '.join(experiments())}. To train it: python train.py experiment={settings.name} "
                            "corpus=FOLDER")
+    if expected.ensemble_of is not None:
+        refuse_one_run(settings, expected)
     prepare(settings, expected)
     for step in steps(settings):
         train(step)
-    training = settings.training
-    run("evaluate.py", f"run={quoted(settings.run)}", f"split={expected.split}", f"device={training.device.value}",
-        f"threads={'null' if training.threads is None else training.threads}")
+    training, (first, *others) = settings.training, scored(settings, expected)
+    together = [f"ensemble=[{','.join(map(quoted, others))}]"] if others else []
+    run("evaluate.py", f"run={quoted(first)}", f"split={expected.split}", *together,
+        f"device={training.device.value}", f"threads={'null' if training.threads is None else training.threads}")
     sys.exit(compare(settings, expected))
+
+
+def refuse_one_run(settings: ReproduceSettings, expected: Expected) -> None:
+    """What names one run is not for an ensemble."""
+    for word in settings.words:
+        if word.startswith(("run=", "seed=")):
+            raise SettingError(f"{word} is of one run, and experiment={settings.name} scores those of several seeds "
+                               f"together. Leave it out: expected.seeds={expected.seeds} says which.")
+
+
+def scored(settings: ReproduceSettings, expected: Expected) -> list[str]:
+    """The folders of the runs that translate the split, together if they are several."""
+    return [settings.run] if expected.ensemble_of is None else [
+        f"runs/reproduce/{expected.ensemble_of}-{seed}" for seed in expected.seeds]
 
 
 def prepare(settings: ReproduceSettings, expected: Expected) -> None:
@@ -78,10 +97,21 @@ def prepare(settings: ReproduceSettings, expected: Expected) -> None:
 
 
 def steps(settings: ReproduceSettings) -> list[Step]:
-    """The run of the experiment, and before it those of the experiments that it goes on from (`expected.after`)."""
-    given = [word for word in settings.words if not word.startswith(("raw=", "run="))]
-    found = [Step([*given, f"run={quoted(settings.run)}"], settings)]
-    shared = [word for word in given if word.startswith(SHARED)]
+    """What is trained: the run of the experiment, or those of an ensemble, each after what it goes on from."""
+    expected = settings.expected
+    if expected is None or expected.ensemble_of is None:
+        given = [word for word in settings.words if not word.startswith(OWN)]
+        return chain(Step([*given, f"run={quoted(settings.run)}"], settings))
+    found, given = [], [word for word in settings.words if not word.startswith(OF_ONE)]
+    for seed, folder in zip(expected.seeds, scored(settings, expected), strict=True):
+        words = [f"experiment={expected.ensemble_of}", *given, f"seed={seed}", f"run={folder}"]
+        found += chain(Step(words, composed(words)))
+    return found
+
+
+def chain(last: Step) -> list[Step]:
+    """A run, and before it those of the experiments that it goes on from (`expected.after`)."""
+    found, shared = [last], [word for word in last.words if word.startswith(SHARED)]
     while (parent := found[0].settings.expected) is not None and parent.after is not None:
         folder = found[0].settings.fork
         assert folder is not None
@@ -138,12 +168,14 @@ def is_finished(settings: TrainSettings) -> bool:
 
 def compare(settings: ReproduceSettings, expected: Expected) -> int:
     """Prints the table to standard output; returns the exit code."""
-    path = Path(settings.run) / "evaluation" / f"{expected.split}.json"
+    runs = scored(settings, expected)
+    path = Path(runs[0]) / "evaluation" / f"{expected.split}{'-ensemble' if len(runs) > 1 else ''}.json"
     found = measured(json.loads(path.read_text(encoding="utf-8")), expected.measure)
     gain = expected.gain(found.value)
     verdict = "better" if gain > expected.tolerance else "within" if gain >= -expected.tolerance else "WORSE"
     around = f" [{found.interval[0]:.1f}, {found.interval[1]:.1f}]" if found.interval else ""
-    show(["", f"{settings.name}, seed {settings.seed}, {expected.split}: {expected.measure.value}"], [
+    seeds = f"seed {settings.seed}" if len(runs) == 1 else f"seeds {', '.join(map(str, expected.seeds))}"
+    show(["", f"{settings.name}, {seeds}, {expected.split}: {expected.measure.value}"], [
         ["measured", f"{found.value:{digits(expected)}}{around}"],
         ["expected", f"{expected.value:g}"],
         ["tolerance", f"{expected.tolerance:g}"],
@@ -152,7 +184,7 @@ def compare(settings: ReproduceSettings, expected: Expected) -> int:
     if verdict != "WORSE":
         return 0
     log.info("%s of %s is %.4g worse than expected.value=%g, more than expected.tolerance=%g", expected.measure.value,
-             settings.run, -gain, expected.value, expected.tolerance)
+             ", ".join(runs), -gain, expected.value, expected.tolerance)
     return 1
 
 

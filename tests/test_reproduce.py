@@ -102,6 +102,29 @@ def test_the_steps_of_an_experiment_that_goes_on() -> None:
     assert second.words == [words[0], *words[3:], "run=there"] and second.settings is settings
 
 
+def test_an_ensemble_trains_every_seed_and_scores_them_together(tmp_path, capfdbinary, monkeypatch) -> None:
+    name, ran = "multi30k_de_en_large_ensemble", []
+    first, second = (f"runs/reproduce/multi30k_de_en_large-{seed}" for seed in (4, 7))
+    (tmp_path / first / "evaluation").mkdir(parents=True)
+    (tmp_path / first / "evaluation" / "test-ensemble.json").write_text(json.dumps(
+        {"bleu": {"value": 44.5, "interval": [43, 46], "signature": "nrefs:1"}}))
+    (tmp_path / "data").mkdir()
+    (tmp_path / "data" / "manifest.json").touch()
+    monkeypatch.chdir(tmp_path)
+    monkeypatch.setattr(reproduce, "run", lambda *words: ran.append(words))
+    monkeypatch.setattr(reproduce, "is_finished", lambda settings: True)
+    done = run_here("reproduce", [f"experiment={name}", "raw=some", "corpus=data", "training.threads=1",
+                                  "expected.seeds=[4,7]", "expected.value=44"], capfdbinary, monkeypatch)
+    assert done.code == 0 and f"{name}, seeds 4, 7, test: bleu" in done.out.decode(), done.err
+    train = ("train.py", "experiment=multi30k_de_en_large", "corpus=data", "training.threads=1")
+    assert ran == [(*train, "seed=4", f"run={first}"), (*train, "seed=7", f"run={second}"),
+                   ("evaluate.py", f"run={first}", "split=test", f"ensemble=[{second}]", "device=auto", "threads=1")]
+    ran.clear()
+    done = run_here("reproduce", [f"experiment={name}", "corpus=data", "expected.seeds=[4,7]", "expected.value=46"],
+                    capfdbinary, monkeypatch)
+    assert done.code == 1 and done.err.startswith(f"bleu of {first}, {second} is 1.5 worse than expected.value=46")
+
+
 def test_a_signal_reaches_the_command_which_may_end_first(tmp_path: Path) -> None:
     """As training does: it saves, and ends without a complaint."""
     child = ("import pathlib, signal, sys, time; signal.signal(signal.SIGTERM, lambda *_: sys.exit("
@@ -143,6 +166,10 @@ def test_verdicts(tmp_path, capsys, measure: str, value: float, code: int, words
     (["experiment=surnames"], "raw is missing: data/surnames is not there yet. Give the folder of its raw text, "
                               "raw=DIR with all.label, all.text."),
     (["experiment=surnames", "raw=some"], "raw=some has no all.text. Give the folder that holds"),
+    (["experiment=multi30k_de_en_large_ensemble", "seed=2"],
+     "seed=2 is of one run, and experiment=multi30k_de_en_large_ensemble scores those of several seeds together. "
+     "Leave it out: expected.seeds=[1, 2, 3] says which."),
+    (["experiment=multi30k_de_en_large_ensemble", "run=there"], "run=there is of one run, and experiment="),
 ])
 def test_a_mistake_is_one_line(tmp_path, capfdbinary, monkeypatch, arguments: list[str], message: str) -> None:
     monkeypatch.chdir(tmp_path)
@@ -159,6 +186,11 @@ def test_a_mistake_is_one_line(tmp_path, capfdbinary, monkeypatch, arguments: li
     ("expected.tolerance=-1", "expected.tolerance=-1.0 is out of range"),
     ("+expected.after=demo_last", "expected.after=demo_last says that the run goes on from one of that experiment, and "
                                   "fork=null that it begins anew. Give the folder of that run: fork=FOLDER."),
+    ("+expected.ensemble_of=demo", "expected.seeds=[] are no ensemble. Give two different seeds or more: "
+                                   "expected.seeds=[1,2,3]."),
+    ("+expected={ensemble_of:demo,seeds:[1,1]}", "expected.seeds=[1, 1] are no ensemble. Give two different seeds"),
+    ("+expected={ensemble_of:demo,seeds:[1,2],measure:perplexity}",
+     "expected.measure=perplexity cannot go with expected.ensemble_of=demo: ensembles are scored by what they translate"),
 ])
 def test_a_figure_that_is_none_is_refused(capfdbinary, monkeypatch, name: str, argument: str, message: str) -> None:
     done = run_here(name, ["experiment=demo", "run=runs/none", argument], capfdbinary, monkeypatch)

@@ -22,6 +22,8 @@ class Expected:
     tolerance: float               # what another seed, or another processor's rounding, may cost
     split: str = "test"
     after: str | None = None       # the experiment whose run of the same seed this one forks; null: it begins anew
+    ensemble_of: str | None = None  # the experiment whose runs of `seeds` are scored together; null: one run is scored
+    seeds: list[int] = dataclasses.field(default_factory=list)
     minutes: float | None = None   # of training, on one core unless the file says otherwise; null: not measured
     raw: list[str] = dataclasses.field(default_factory=list)      # files of the raw text, in the folder raw=DIR
     prepare: list[str] = dataclasses.field(default_factory=list)  # of python -m data_prep; DIR stands for that folder
@@ -30,6 +32,13 @@ class Expected:
         check(self, "value", above=0)
         check(self, "tolerance", at_least=0)
         check(self, "minutes", above=0)
+        if self.ensemble_of is not None and (len(set(self.seeds)) < 2 or len(set(self.seeds)) < len(self.seeds)):
+            raise SettingError(f"expected.seeds={self.seeds} are no ensemble. Give two different seeds or more: "
+                               "expected.seeds=[1,2,3].")
+        if self.ensemble_of is not None and self.measure is not Measure.BLEU:
+            raise SettingError(f"expected.measure={self.measure.value} cannot go with expected.ensemble_of="
+                               f"{self.ensemble_of}: ensembles are scored by what they translate. Choose "
+                               "expected.measure=bleu.")
 
     def gain(self, measured: float) -> float:
         """How much better `measured` is than the figure; below 0: worse."""
