@@ -32,6 +32,8 @@ def pick_device(wanted: Device, local_rank: int = 0) -> torch.device:
         raise SettingError(f"process {local_rank + 1} of this machine has no CUDA device of its own (there "
                            f"are {torch.cuda.device_count()}). Start fewer, or choose training.device=cpu.")
     torch.cuda.set_device(local_rank)
+    # fp32 is fp32: cuDNN's recurrences would round their factors to 10 bits (TF32), in some shapes and not in others.
+    torch.backends.cudnn.allow_tf32 = False
     return torch.device("cuda", local_rank)
 
 

@@ -250,7 +250,7 @@ def test_several_processes_are_refused():
 @pytest.mark.parametrize(("name", "settings"), SOME, ids=[name for name, _ in SOME])
 def test_cuda_gradients_are_those_of_the_model(name, settings):
     device = torch.device("cuda")
-    with torch.backends.cudnn.flags(enabled=True, allow_tf32=False):  # Adam makes much of a small gradient's rounding
+    with torch.backends.cudnn.flags(enabled=True, allow_tf32=False):  # as pick_device has it
         check_updates(*both(settings, CudaRecorder(device), device), batches(), rtol=1e-3, atol=1e-4)
 
 

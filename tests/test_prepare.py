@@ -301,5 +301,5 @@ def test_the_configuration_says_what_the_dataclasses_say(group):
                                             if kind in ("files", "hub") and key in config["data"]})}
     defaults = write_settings(PrepareSettings(corpus=settings.corpus, **names))
     if group in ("grammar", "multi30k_en_de"):  # these choose a vocabulary of their own
-        assert written["tokenizer"].pop("vocabulary") < defaults["tokenizer"].pop("vocabulary")
+        assert written["tokenizer"].pop("vocabulary") != defaults["tokenizer"].pop("vocabulary")
     assert written == defaults
