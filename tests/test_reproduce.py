@@ -190,7 +190,7 @@ def test_a_mistake_is_one_line(tmp_path, capfdbinary, monkeypatch, arguments: li
                                    "expected.seeds=[1,2,3]."),
     ("+expected={ensemble_of:demo,seeds:[1,1]}", "expected.seeds=[1, 1] are no ensemble. Give two different seeds"),
     ("+expected={ensemble_of:demo,seeds:[1,2],measure:perplexity}",
-     "expected.measure=perplexity cannot go with expected.ensemble_of=demo: ensembles are scored by what they translate"),
+     "expected.measure=perplexity cannot go with expected.ensemble_of=demo: ensembles are scored by what they"),
 ])
 def test_a_figure_that_is_none_is_refused(capfdbinary, monkeypatch, name: str, argument: str, message: str) -> None:
     done = run_here(name, ["experiment=demo", "run=runs/none", argument], capfdbinary, monkeypatch)
