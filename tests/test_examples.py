@@ -1,0 +1,58 @@
+"""The scripts of examples/: what they say is what the commands take."""
+
+from __future__ import annotations
+
+import os
+import stat
+import subprocess
+from pathlib import Path
+
+from commands import ROOT
+from hydra import compose, initialize_config_dir
+from omegaconf import OmegaConf
+from test_settings import CONFIGURATION, composed
+
+from seq2seq.settings.evaluate import EvaluateSettings
+from seq2seq.settings.prepare import PrepareSettings
+from seq2seq.settings.reading import read_settings
+from seq2seq.settings.training import TrainSettings
+from seq2seq.settings.translate import TranslateSettings
+
+KINDS = {"evaluate": EvaluateSettings, "translate": TranslateSettings, "prepare": PrepareSettings}
+STAND_IN = """#!/bin/sh
+echo "$@" >> commands
+for word in "$@"; do case "$word" in output=*) echo made > "${word#output=}";; esac; done
+"""
+
+
+def test_the_commands_of_multi30k_best_are_ours_and_in_order(tmp_path: Path) -> None:
+    python = tmp_path / "python"
+    python.write_text(STAND_IN)
+    python.chmod(python.stat().st_mode | stat.S_IXUSR)
+    for name in ("train.de", "train.en"):
+        (tmp_path / name).write_text(f"{name}\n")
+    script = ["sh", str(ROOT / "examples" / "multi30k_best.sh"), str(tmp_path), "training.graphs=true"]
+    subprocess.run(script, check=True, cwd=tmp_path, env={**os.environ, "PYTHON": str(python)})
+    made, trained = {str(tmp_path)}, []
+    for line in (tmp_path / "commands").read_text().splitlines():
+        command, *words = line.removeprefix("-m ").split()
+        if command == "train.py":
+            settings = read_settings(TrainSettings, composed(*words))
+            assert settings.corpus in made and (settings.fork is None or settings.fork in made)
+            assert settings.training.graphs == (settings.training.risk == 0)  # refused together
+            made.add(settings.run)
+            trained.append(settings.run)
+            continue
+        group = {"data_prep": "prepare"}.get(command, command.removesuffix(".py"))
+        with initialize_config_dir(str(CONFIGURATION), version_base="1.3"):
+            given = read_settings(KINDS[group], OmegaConf.to_container(compose(group, words), resolve=True))
+        if isinstance(given, PrepareSettings):
+            assert given.tokenizer.corpus is None or given.tokenizer.corpus in made
+            made.add(given.corpus)
+        elif isinstance(given, EvaluateSettings):
+            assert {given.run, *given.ensemble} <= made
+        else:
+            assert len(given.run) == 3 and set(given.run) <= made
+    assert len(trained) == len(set(trained)) == 18
+    assert (tmp_path / "data" / "made" / "all.de").read_text() == "train.de\ntrain.de\nmade\n"
+    assert (tmp_path / "data" / "made" / "all.en").read_text() == "train.en\nmade\ntrain.en\n"
