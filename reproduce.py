@@ -215,8 +215,8 @@ def show_experiments(found: dict[str, Expected]) -> None:
     show(["experiment", "split", "measure", "expected", "tolerance", "minutes", "raw=DIR with"], [
         [name, one.split, one.measure.value, f"{one.value:g}", f"{one.tolerance:g}",
          "" if one.minutes is None else f"{one.minutes:g}", ", ".join(one.raw)] for name, one in found.items()])
-    print("python reproduce.py experiment=NAME raw=DIR    minutes: of training on an AMD EPYC, "
-          "one core, of demo two")
+    print("python reproduce.py experiment=NAME raw=DIR    minutes: of training on an AMD EPYC, one core, of demo two; "
+          "large, fixed: on an H100")
 
 
 def show(head: list[str], rows: list[list[str]]) -> None:

@@ -101,7 +101,10 @@ class _ConsistentLoss(torch.autograd.Function):
 
 def _of_logits(log_p: Tensor, log_q: Tensor, at: Tensor, real: Tensor, smoothing: float, strength: float,
                cut: bool) -> tuple[tuple[Tensor, Tensor], tuple[Tensor, Tensor]]:
-    """Tables (R, V), targets (R, 1), real (R,) -> the sums (smoothed, nll), and dz, dx, both (R, V)."""
+    """Tables (R, V), targets (R, 1), real (R,) -> the sums (smoothed, nll), and dz, dx, both (R, V).
+
+    The table log_p is overwritten.
+    """
     V, share = log_p.shape[-1], 1.0 if cut else 0.5  # share: of loss_p
     mean = log_p.mean(dim=-1) * share
     nll = -log_p.gather(1, at).squeeze(1) * share
@@ -110,14 +113,14 @@ def _of_logits(log_p: Tensor, log_q: Tensor, at: Tensor, real: Tensor, smoothing
         nll -= log_q.gather(1, at).squeeze(1) * share
     p, q = log_p.exp(), log_q.exp()
     d = log_p.sub_(log_q)  # in its place
-    forth, back = torch.linalg.vecdot(p, d), -torch.linalg.vecdot(q, d)  # KL(p || q), KL(q || p)
+    forth = torch.linalg.vecdot(p, d)  # KL(p || q)
     if cut:
         apart = strength * forth
         dz = (d + (1 / strength - forth[:, None])).mul_(p).mul_(strength)
         dx = (q - p).mul_(strength)
         answered: tuple[Tensor, ...] = (dz,)
     else:
-        a = strength / 4
+        a, back = strength / 4, -torch.linalg.vecdot(q, d)  # KL(q || p)
         apart = a * (forth + back)
         dz = (d + (1 + 0.5 / a - forth[:, None])).mul_(p).sub_(q).mul_(a)
         dx = d.neg_().add_(1 + 0.5 / a - back[:, None]).mul_(q).sub_(p).mul_(a)
