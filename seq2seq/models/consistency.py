@@ -26,7 +26,7 @@ import torch.nn.functional as F
 from torch import Tensor
 
 from seq2seq.batches import Batch
-from seq2seq.models.output import block_rows
+from seq2seq.models.output import block_rows, product_dtype
 from seq2seq.models.records import Loss
 
 
@@ -42,10 +42,8 @@ def consistent_loss(features: Tensor, weight: Tensor, bias: Tensor, target: Tens
     `strength` is a; `cut` says that the second half was read with words cut (SimCut). The sums are over R rows, as if
     each had come once; rows whose target is `ignore` count nothing.
     """
-    dtype = features.dtype
-    if torch.is_autocast_enabled(features.device.type):
-        dtype = torch.get_autocast_dtype(features.device.type)
-    smoothed, nll = _ConsistentLoss.apply(features, weight, bias, target, smoothing, ignore, strength, cut, dtype)
+    smoothed, nll = _ConsistentLoss.apply(features, weight, bias, target, smoothing, ignore, strength, cut,
+                                          product_dtype(features))
     return Loss(smoothed, nll)
 
 

@@ -28,14 +28,18 @@ def output_loss(features: Tensor, weight: Tensor, bias: Tensor, target: Tensor, 
 
     `counts` (R,): how much each of the others counts, any number; left out: 1.
     """
-    dtype = features.dtype
-    if torch.is_autocast_enabled(features.device.type):
-        dtype = torch.get_autocast_dtype(features.device.type)
+    dtype = product_dtype(features)
     if not torch.is_grad_enabled():  # inside the Function it never is
         with torch.autocast(features.device.type, enabled=False):
             return Loss(*_forward(features, weight, bias, target, smoothing, ignore, counts, dtype, wanted=False)[0])
     smoothed, nll = _OutputLoss.apply(features, weight, bias, target, smoothing, ignore, counts, dtype)
     return Loss(smoothed, nll)
+
+
+def product_dtype(features: Tensor) -> torch.dtype:
+    """Of the products with the output matrix: that of autocast where it is on."""
+    device = features.device.type
+    return torch.get_autocast_dtype(device) if torch.is_autocast_enabled(device) else features.dtype
 
 
 def block_rows(features: Tensor, weight: Tensor) -> int:

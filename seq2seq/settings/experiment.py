@@ -32,7 +32,7 @@ class Expected:
         check(self, "value", above=0)
         check(self, "tolerance", at_least=0)
         check(self, "minutes", above=0)
-        if self.ensemble_of is not None and (len(set(self.seeds)) < 2 or len(set(self.seeds)) < len(self.seeds)):
+        if self.ensemble_of is not None and len(set(self.seeds)) < max(2, len(self.seeds)):
             raise SettingError(f"expected.seeds={self.seeds} are no ensemble. Give two different seeds or more: "
                                "expected.seeds=[1,2,3].")
         if self.ensemble_of is not None and self.measure is not Measure.BLEU:
