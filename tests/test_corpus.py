@@ -4,14 +4,17 @@ from __future__ import annotations
 
 import json
 import shutil
+from contextlib import nullcontext
 
 import datasets
 import numpy as np
 import pytest
 
 from data_prep.prepare import prepare
+from seq2seq import corpus_files
 from seq2seq.corpus import FORMAT_VERSION, PackedCorpus
 from seq2seq.errors import CorpusError
+from seq2seq.folders import whole_file
 from seq2seq.settings.prepare import FilesData, PrepareSettings, TokenizerKind, TokenizerSettings
 
 PAIRS = [(f"line {i}" + " word" * (i % 5), f"Zeile {i}" + " Wort" * (i % 3)) for i in range(25_000)]
@@ -118,6 +121,24 @@ def test_a_damaged_corpus_is_told_in_one_line(folder, tmp_path, damage, message)
         corpus.tokenizers()
         corpus.split("train")
     assert type(caught.value).__name__ in ("CorpusError", "BundleError") and "\n" not in str(caught.value)
+
+
+@pytest.mark.parametrize("same", [True, False])
+def test_a_file_that_is_replaced_during_its_check_is_looked_at_again(folder, tmp_path, monkeypatch, same):
+    copy, real = shutil.copytree(folder, tmp_path / "copy"), corpus_files.checksum
+    content = (copy / MIDDLE).read_bytes() if same else b"x" * (copy / MIDDLE).stat().st_size
+
+    def checksum(path):
+        found = real(path)
+        whole_file(path, content)
+        return found
+
+    files = corpus_files.CorpusFiles(copy, json.loads((copy / "manifest.json").read_text()))
+    with monkeypatch.context() as replaced:
+        replaced.setattr(corpus_files, "checksum", checksum)
+        files.take(MIDDLE)
+    with nullcontext() if same else pytest.raises(CorpusError, match=rf"{MIDDLE} is not the file of the manifest"):
+        files.check()
 
 
 def test_the_manifest_says_what_is_inside(folder):
