@@ -35,6 +35,7 @@ from seq2seq.scoring import (
     bleu_of_papers,
     chrf,
     compare,
+    length_ratio,
     sentence_bleu,
 )
 from seq2seq.settings.evaluate import EvaluateSettings
@@ -69,6 +70,7 @@ class Evaluation:
     bleu: Score
     chrf: Score
     bleu_of_papers: Score | None  # settings.papers
+    length_ratio: float       # of the translations to the references, in tokens of BLEU
     perplexity: float | None  # of the references, per target piece; None for an ensemble
     by_length: list[Bucket]
     seconds: float     # of the translation, search and tokenizers, without loading
@@ -131,6 +133,7 @@ def evaluate(translator: Translator, pairs: Pairs, settings: EvaluateSettings) -
         chrf=chrf(translations, pairs.references, settings.resamples),
         bleu_of_papers=(bleu_of_papers(translations, pairs.references, translator.languages[1], settings.resamples)
                         if settings.papers else None),
+        length_ratio=length_ratio(translations, pairs.references),
         perplexity=(None if settings.ensemble
                     else loss_of(translator.bundles[0], translator.device, pairs, settings).perplexity),
         by_length=bleu_by_length(pairs.sources, translations, pairs.references),

@@ -67,6 +67,13 @@ def bleu(hypotheses: Sequence[str], references: Sequence[str], resamples: int = 
     return _score(BLEU(), hypotheses, references, resamples)
 
 
+def length_ratio(hypotheses: Sequence[str], references: Sequence[str]) -> float:
+    """Tokens (13a) of the translations for each token of the references: below 1 the brevity penalty lowers BLEU."""
+    from sacrebleu.metrics.bleu import BLEU
+
+    return BLEU().corpus_score(list(hypotheses), [list(references)]).ratio
+
+
 def sentence_bleu(hypotheses: Sequence[str], references: Sequence[str]) -> list[float]:
     """BLEU of each sentence alone, smoothed; orders that a short one has not are left out. To compare sentences by."""
     from sacrebleu.metrics.bleu import BLEU

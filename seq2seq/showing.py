@@ -32,6 +32,7 @@ def translations(evaluation: Evaluation, comparison: Comparison | None, compare:
     if evaluation.bleu_of_papers is not None:
         print(f"{evaluation.bleu_of_papers}  lower-cased, tokens of Moses")
     print(evaluation.chrf)
+    print(f"length {evaluation.length_ratio:.3f} of the references' (in tokens of BLEU)")
     if evaluation.perplexity is not None:
         print(f"perplexity {evaluation.perplexity:.3f} per target piece")
     print(f"{evaluation.sentences_per_second:.1f} sentences per second ({evaluation.search['kind']} search "

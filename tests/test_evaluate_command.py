@@ -56,10 +56,12 @@ def test_a_split_is_translated_from_its_text_and_scored(run, bundle: Path, corpu
     assert head == ["source", "reference", "translation"]
     assert [tuple(row) for row in rows] == list(zip(sources, references, translations, strict=True))
     assert record["bleu"]["value"] == pytest.approx(BLEU().corpus_score(translations, [references]).score)
+    assert record["length_ratio"] == pytest.approx(BLEU().corpus_score(translations, [references]).ratio)
     assert record["sentences"] == sum(bucket["sentences"] for bucket in record["by_length"]) == 15
     assert record["sentences_per_second"] == pytest.approx(15 / record["seconds"])
     out = done.out.decode()
     for text in ("15 sentences, en to de", f"BLEU {record['bleu']['value']:.2f} [", "chrF2 ", "tok:13a",
+                 f"length {record['length_ratio']:.3f} of the references'",
                  f"perplexity {record['perplexity']:.3f}", "per second (greedy search on cpu)", "words of source"):
         assert text in out
 

@@ -7,7 +7,7 @@ import random
 import pytest
 from sacrebleu.metrics.bleu import BLEU
 
-from seq2seq.scoring import _moses, bleu, bleu_by_length, bleu_of_papers, chrf, compare
+from seq2seq.scoring import _moses, bleu, bleu_by_length, bleu_of_papers, chrf, compare, length_ratio
 
 REFERENCES = ["The cat sat on the mat .", "A man is riding a bicycle down the street.", "Two dogs play in the snow."]
 
@@ -35,6 +35,7 @@ def test_a_value_worked_out_by_hand() -> None:
     score = bleu(["a b c d e f"], ["a b c d e f g"], resamples=0)
     assert score.value == pytest.approx(100 * 2.718281828 ** (1 - 7 / 6))
     assert score.interval is None
+    assert length_ratio(["a b c d e f"], ["a b c d e f g"]) == pytest.approx(6 / 7)
 
 
 def test_signatures_name_what_must_be_named() -> None:
