@@ -31,7 +31,7 @@ LEAST_COVERAGE = 1e-9
 class Rules:
     """What every kind of search obeys."""
 
-    length_penalty: float = 1.0
+    length_penalty: float = 1.5
     coverage_penalty: float = 0.0
     min_length: int = 0           # pieces before EOS may come
     allow_unknown: bool = False   # UNK may come

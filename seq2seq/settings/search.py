@@ -19,7 +19,7 @@ class SearchKind(enum.Enum):
 class SearchSettings:
     kind: SearchKind = SearchKind.BEAM
     beam_size: int = 5
-    length_penalty: float = 1.0    # alpha in ((5 + |y|) / 6)^alpha                 Wu et al. 2016, eq. 14
+    length_penalty: float = 1.5    # alpha in ((5 + |y|) / 6)^alpha                 Wu et al. 2016, eq. 14
     coverage_penalty: float = 0.0  # beta in beta * sum_j log(min(sum_t a_tj, 1))   Wu et al. 2016, eq. 14
     n_best: int = 1                # translations per sentence
     mbr: int = 0                   # minimum Bayes risk: candidates to choose from (seq2seq/minimum_risk.py); 0: off
