@@ -70,6 +70,9 @@ def train(settings: TrainSettings) -> TrainState:
         origin = None
         if settings.fork is not None and not under_way:
             run.start, origin = fork(settings, corpus, run.model, run.optimizer)
+        elif settings.training.risk > 0 and not under_way:
+            log.warning("training.risk=%g of an untrained model: it learns little from its own draws, and takes ten "
+                        "times as long. Train without it first, and give that run: fork=RUN.", settings.training.risk)
         if team.leads:
             run_folder.write_settings_of(folder, settings, corpus, origin)
         return run.go()

@@ -186,6 +186,16 @@ def test_a_fork_with_the_same_settings_is_the_run_continued(corpus, parent, tmp_
         assert held(tmp_path / "fork")["state"][part] == held(whole)["state"][part]
 
 
+def test_minimum_risk_of_an_untrained_model_is_warned_of(corpus, parent, tmp_path, caplog):
+    risk = {"risk": 0.5, "risk_draws": 2}
+    train(run_settings(corpus, tmp_path / "fork", parent, max_updates=9, **risk))
+    assert "untrained" not in caplog.text
+    train(run_settings(corpus, tmp_path / "alone", max_updates=1, **risk))
+    assert caplog.text.count("training.risk=0.5 of an untrained model") == 1 and "fork=RUN" in caplog.text
+    train(run_settings(corpus, tmp_path / "alone", max_updates=2, **risk))  # it is no news when the run goes on
+    assert caplog.text.count("untrained") == 1
+
+
 def test_an_interrupted_fork_ends_as_the_whole_one_even_without_its_parent(corpus, parent, tmp_path):
     mine, run = shutil.copytree(parent, tmp_path / "parent"), tmp_path / "fork"
     wish = {"averaging": "ema", "batch_pieces": 120, "subword_sampling": {"source": 0.3}, "max_updates": 16}
