@@ -38,7 +38,8 @@ def main(settings: EvaluateSettings) -> None:
     bundles, device = open_bundles([settings.run or "", *settings.ensemble], settings.device)
     shape = bundles[0].settings.shape
     for given, plain, is_set in (("papers=true", "papers=false", settings.papers),
-                                 (f"ensemble=[{','.join(settings.ensemble)}]", "ensemble=[]", settings.ensemble)):
+                                 (f"ensemble=[{','.join(settings.ensemble)}]", "ensemble=[]", settings.ensemble),
+                                 (f"reverse={settings.reverse}", "reverse=null", settings.reverse)):
         if is_set and shape is not Shape.N_TO_M:
             raise SettingError(f"{given} is for translations, and run={settings.run} is of shape={shape.value}. "
                                f"Choose {plain}.")
@@ -58,10 +59,13 @@ def score_translations(bundles: Sequence[Bundle], device: torch.device, settings
         write_differences,
         write_evaluation,
     )
+    from seq2seq.loading import open_reverse
     from seq2seq.translation import Translator
 
-    translator = Translator(bundles, settings.search, device=device, precision=settings.precision,
-                            graphs=settings.graphs, max_source_pieces=settings.max_source_pieces)
+    reverse = open_reverse(settings.reverse, bundles[0], device)
+    translator = Translator(bundles, settings.search, reverse=reverse, reverse_weight=settings.reverse_weight,
+                            device=device, precision=settings.precision, graphs=settings.graphs,
+                            max_source_pieces=settings.max_source_pieces)
     pairs = read_pairs(settings, bundles[0])
     other = None if settings.compare is None else read_stored(settings.compare, pairs)
     make_folder(settings.run or "")

@@ -15,6 +15,7 @@ import shlex
 import signal
 import subprocess
 import sys
+from collections.abc import Iterable
 from pathlib import Path
 from typing import Any, NamedTuple
 
@@ -25,9 +26,10 @@ from seq2seq.settings.reading import read_settings
 from seq2seq.settings.training import Measure, TrainSettings
 
 ROOT = Path(__file__).resolve().parent
-SHARED = ("corpus=", "seed=", "training.threads=", "training.device=", "training.precision=")  # with what a run forks
-OWN = ("raw=", "run=")                                 # not for train.py
-OF_ONE = (*OWN, "experiment=", "seed=", "expected.", "+expected.")  # not for the runs of an ensemble
+SHARED = ("training.threads=", "training.device=", "training.precision=")  # by all runs; by a run and what it forks
+FORKED = (*SHARED, "corpus=", "seed=")                                     # these too
+OWN = ("raw=", "run=")                                                     # not for train.py
+OF_ONE = (*OWN, "experiment=", "seed=", "expected.", "+expected.")         # not for the runs of an ensemble
 RAW = "DIR"  # stands in `expected.prepare` for raw=
 WIDTH = 120  # columns of a table that no terminal reads
 log = logging.getLogger("seq2seq")
@@ -54,68 +56,78 @@ def main(settings: ReproduceSettings) -> None:
         raise SettingError(f"experiment={settings.name} has no figure to compare with. These have: "
                            f"{', '.join(experiments())}. To train it: python train.py experiment={settings.name} "
                            "corpus=FOLDER")
-    if expected.ensemble_of is not None:
+    if expected.runs:
         refuse_one_run(settings, expected)
-    prepare(settings, expected)
-    for step in steps(settings):
+    plan = steps(settings)
+    for step in plan:
+        prepare(step.settings, settings.raw)
+    for step in plan:
         train(step)
     training, (first, *others) = settings.training, scored(settings, expected)
-    together = [f"ensemble=[{','.join(map(quoted, others))}]"] if others else []
-    run("evaluate.py", f"run={quoted(first)}", f"split={expected.split}", *together,
+    together = [f"ensemble={listed(others)}"] if others else []
+    ranked = [f"reverse={listed(map(folder, expected.reverse))}"] if expected.reverse else []
+    run("evaluate.py", f"run={quoted(first)}", f"split={expected.split}", *together, *ranked, *expected.search,
         f"device={training.device.value}", f"threads={'null' if training.threads is None else training.threads}")
     sys.exit(compare(settings, expected))
 
 
 def refuse_one_run(settings: ReproduceSettings, expected: Expected) -> None:
-    """What names one run is not for an ensemble."""
+    """What names one run is not for several."""
     for word in settings.words:
         if word.startswith(("run=", "seed=")):
-            raise SettingError(f"{word} is of one run, and experiment={settings.name} scores those of several seeds "
-                               f"together. Leave it out: expected.seeds={expected.seeds} says which.")
+            raise SettingError(f"{word} is of one run, and experiment={settings.name} names those that it scores. "
+                               f"Leave it out: expected.runs=[{','.join(expected.runs)}] says which.")
 
 
 def scored(settings: ReproduceSettings, expected: Expected) -> list[str]:
     """The folders of the runs that translate the split, together if they are several."""
-    return [settings.run] if expected.ensemble_of is None else [
-        f"runs/reproduce/{expected.ensemble_of}-{seed}" for seed in expected.seeds]
+    return [folder(name) for name in expected.runs] or [settings.run]
 
 
-def prepare(settings: ReproduceSettings, expected: Expected) -> None:
+def folder(name: str) -> str:
+    """Of the run NAME-SEED."""
+    return f"runs/reproduce/{name}"
+
+
+def prepare(settings: ExperimentSettings, raw: str | None) -> None:
     """Makes the packed corpus unless it is there. The embedded one is made by train.py."""
-    if not expected.prepare or (Path(settings.corpus) / "manifest.json").is_file():
+    expected = settings.expected
+    if expected is None or not expected.prepare or (Path(settings.corpus) / "manifest.json").is_file():
         return
-    if settings.raw is None:
+    if raw is None:
         raise SettingError(f"raw is missing: {settings.corpus} is not there yet. Give the folder of its raw text, "
                            f"raw=DIR with {', '.join(expected.raw)}.")
     missing = [name for name in expected.raw
-               if not any(Path(settings.raw, name + packed).is_file() for packed in ("", ".gz"))]
+               if not any(Path(raw, name + packed).is_file() for packed in ("", ".gz"))]
     if missing:
-        raise SettingError(f"raw={settings.raw} has no {', '.join(missing)}. Give the folder that holds them, plain or "
-                           ".gz.")
+        raise SettingError(f"raw={raw} has no {', '.join(missing)}. Give the folder that holds them, plain or .gz.")
     pairs = [word.split("=", maxsplit=1) for word in [*expected.prepare, f"corpus={settings.corpus}"]]
-    run("-m", "data_prep", *(f"{key}={quoted(value.replace(RAW, settings.raw))}" for key, value in pairs))
+    run("-m", "data_prep", *(f"{key}={quoted(value.replace(RAW, raw))}" for key, value in pairs))
 
 
 def steps(settings: ReproduceSettings) -> list[Step]:
-    """What is trained: the run of the experiment, or those of an ensemble, each after what it goes on from."""
-    expected = settings.expected
-    if expected is None or expected.ensemble_of is None:
+    """What is trained: the run of the experiment, or those that it names, each after what it goes on from."""
+    expected, found = settings.expected, []
+    assert expected is not None
+    if not expected.runs:
         given = [word for word in settings.words if not word.startswith(OWN)]
-        return chain(Step([*given, f"run={quoted(settings.run)}"], settings))
-    found, given = [], [word for word in settings.words if not word.startswith(OF_ONE)]
-    for seed, folder in zip(expected.seeds, scored(settings, expected), strict=True):
-        words = [f"experiment={expected.ensemble_of}", *given, f"seed={seed}", f"run={folder}"]
-        found += chain(Step(words, composed(words)))
+        found = chain(Step([*given, f"run={quoted(settings.run)}"], settings))
+    for names, kept in ((expected.runs, [word for word in settings.words if not word.startswith(OF_ONE)]),
+                        (expected.reverse, [word for word in settings.words if word.startswith(SHARED)])):
+        for name in names:
+            experiment, seed = name.rsplit("-", maxsplit=1)
+            words = [f"experiment={experiment}", *kept, f"seed={seed}", f"run={folder(name)}"]
+            found += chain(Step(words, composed(words)))
     return found
 
 
 def chain(last: Step) -> list[Step]:
     """A run, and before it those of the experiments that it goes on from (`expected.after`)."""
-    found, shared = [last], [word for word in last.words if word.startswith(SHARED)]
+    found, shared = [last], [word for word in last.words if word.startswith(FORKED)]
     while (parent := found[0].settings.expected) is not None and parent.after is not None:
-        folder = found[0].settings.fork
-        assert folder is not None
-        words = [f"experiment={parent.after}", *shared, f"run={quoted(folder)}"]
+        fork = found[0].settings.fork
+        assert fork is not None
+        words = [f"experiment={parent.after}", *shared, f"run={quoted(fork)}"]
         found.insert(0, Step(words, composed(words)))
     return found
 
@@ -169,13 +181,14 @@ def is_finished(settings: TrainSettings) -> bool:
 def compare(settings: ReproduceSettings, expected: Expected) -> int:
     """Prints the table to standard output; returns the exit code."""
     runs = scored(settings, expected)
-    path = Path(runs[0]) / "evaluation" / f"{expected.split}{'-ensemble' if len(runs) > 1 else ''}.json"
+    name = expected.split + "-ensemble" * (len(runs) > 1) + "-reranked" * bool(expected.reverse)
+    path = Path(runs[0]) / "evaluation" / f"{name}.json"
     found = measured(json.loads(path.read_text(encoding="utf-8")), expected.measure)
     gain = expected.gain(found.value)
     verdict = "better" if gain > expected.tolerance else "within" if gain >= -expected.tolerance else "WORSE"
     around = f" [{found.interval[0]:.1f}, {found.interval[1]:.1f}]" if found.interval else ""
-    seeds = f"seed {settings.seed}" if len(runs) == 1 else f"seeds {', '.join(map(str, expected.seeds))}"
-    show(["", f"{settings.name}, {seeds}, {expected.split}: {expected.measure.value}"], [
+    of = ", ".join(expected.runs) or f"seed {settings.seed}"
+    show(["", f"{settings.name}, {of}, {expected.split}: {expected.measure.value}"], [
         ["measured", f"{found.value:{digits(expected)}}{around}"],
         ["expected", f"{expected.value:g}"],
         ["tolerance", f"{expected.tolerance:g}"],
@@ -227,6 +240,11 @@ def show(head: list[str], rows: list[list[str]]) -> None:
     for row in rows:
         table.add_row(*row)
     Console(width=None if sys.stdout.isatty() else WIDTH).print(table)
+
+
+def listed(names: Iterable[str]) -> str:
+    """A list on a command line of Hydra's."""
+    return f"[{','.join(map(quoted, names))}]"
 
 
 def quoted(text: str) -> str:

@@ -250,3 +250,14 @@ def valid_batches(split: Split, budget: int, labels: bool = False, first: int | 
     order = np.lexsort((source[:first], target[:first]))
     for part in _cut(order, source, target, budget):
         yield make_batch(*split.ids(part), part, labels)
+
+
+def like_lengths(source: Sequence[list[int]], target: Sequence[list[int]], budget: int,
+                 labels: bool = False) -> Iterator[Batch]:
+    """Pairs of like length together, longest first, at most `budget` padded pieces on the longer side."""
+    longer = [max(len(one), len(other)) + 1 for one, other in zip(source, target, strict=True)]
+    order = sorted(range(len(source)), key=lambda row: -longer[row])
+    while order:
+        rows = order[: max(1, budget // longer[order[0]])]
+        order = order[len(rows) :]
+        yield make_batch([source[row] for row in rows], [target[row] for row in rows], rows, labels)

@@ -14,14 +14,14 @@ import errno
 import json
 import os
 import time
-from collections.abc import Iterator, Sequence
+from collections.abc import Sequence
 from pathlib import Path
 from typing import Any, NamedTuple
 
 import torch
 
 from seq2seq import metrics
-from seq2seq.batches import Batch, make_batch
+from seq2seq.batches import like_lengths
 from seq2seq.bundle import Bundle
 from seq2seq.corpus import PackedCorpus
 from seq2seq.errors import CorpusError, UserError
@@ -63,6 +63,8 @@ class Evaluation:
 
     run: str
     ensemble: list[str]  # the others
+    reverse: list[str]   # those of the opposite direction
+    reverse_weight: float | None
     name: str
     origin: dict[str, str]
     languages: tuple[str, str]
@@ -127,8 +129,10 @@ def evaluate(translator: Translator, pairs: Pairs, settings: EvaluateSettings) -
     translations = [one.text for one in translator.translate_lines(pairs.sources, name=pairs.name)]
     seconds = time.perf_counter() - started
     evaluation = Evaluation(
-        run=str(settings.run), ensemble=settings.ensemble, name=stored_name(pairs, settings), origin=pairs.origin,
-        languages=translator.languages, sentences=len(pairs.sources),
+        run=str(settings.run), ensemble=settings.ensemble, reverse=settings.reverses,
+        reverse_weight=settings.reverse_weight if settings.reverse else None,
+        name=stored_name(pairs, settings), origin=pairs.origin, languages=translator.languages,
+        sentences=len(pairs.sources),
         bleu=bleu(translations, pairs.references, settings.resamples),
         chrf=chrf(translations, pairs.references, settings.resamples),
         bleu_of_papers=(bleu_of_papers(translations, pairs.references, translator.languages[1], settings.resamples)
@@ -144,7 +148,7 @@ def evaluate(translator: Translator, pairs: Pairs, settings: EvaluateSettings) -
 
 def stored_name(pairs: Pairs, settings: EvaluateSettings) -> str:
     """What the files of an evaluation are called."""
-    return f"{pairs.name}-ensemble" if settings.ensemble else pairs.name
+    return pairs.name + "-ensemble" * bool(settings.ensemble) + "-reranked" * bool(settings.reverse)
 
 
 class Loss(NamedTuple):
@@ -164,21 +168,10 @@ def loss_of(bundle: Bundle, device: torch.device, pairs: Pairs, settings: Evalua
     source = [ids[: settings.max_source_pieces] for ids in bundle.source_tokenizer.encode(pairs.sources)]
     target = bundle.target_tokenizer.encode(pairs.references)
     nll, pieces = 0.0, 0
-    for batch in _batches(source, target, settings.batch_pieces, bundle.settings.shape in LABELS):
+    for batch in like_lengths(source, target, settings.batch_pieces, bundle.settings.shape in LABELS):
         nll += bundle.model(batch.to(device)).nll.item()
         pieces += batch.pieces
     return Loss(nll, pieces)
-
-
-def _batches(source: Sequence[list[int]], target: Sequence[list[int]], budget: int,
-             labels: bool) -> Iterator[Batch]:
-    """Pairs of like length together, longest first, at most `budget` padded pieces on the longer side."""
-    longer = [max(len(one), len(other)) + 1 for one, other in zip(source, target, strict=True)]
-    order = sorted(range(len(source)), key=lambda row: -longer[row])
-    while order:
-        rows = order[: max(1, budget // longer[order[0]])]
-        order = order[len(rows) :]
-        yield make_batch([source[row] for row in rows], [target[row] for row in rows], rows, labels)
 
 
 def evaluation_folder(run: str) -> Path:

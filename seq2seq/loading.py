@@ -1,4 +1,8 @@
-"""Opening trained models. Several answer as one (an ensemble) when they are of one shape and know the same pieces."""
+"""Opening trained models.
+
+Several answer as one (an ensemble) when they are of one shape and know the same pieces; those of the opposite
+direction rank what is found.
+"""
 
 from __future__ import annotations
 
@@ -10,6 +14,7 @@ import torch
 from seq2seq.bundle import Bundle, load_bundle
 from seq2seq.errors import SettingError
 from seq2seq.precision import pick_device
+from seq2seq.settings.model import Shape
 from seq2seq.settings.training import Device
 
 
@@ -33,6 +38,26 @@ def open_bundles(run: str | Path | Sequence[str | Path], device: Device) -> tupl
                 "needs models trained on the same packed corpus, with the same shape=."
             )
     return bundles, place
+
+
+def open_reverse(run: str | Path | Sequence[str | Path] | None, forward: Bundle, place: torch.device) -> list[Bundle]:
+    """The models of the opposite direction that rank what `forward` finds (reranking.py).
+
+    Their pieces may be others. Raises BundleError for a folder that is none, and SettingError for one that does not
+    translate back.
+    """
+    folders = [run] if isinstance(run, (str, Path)) else list(run or ())
+    bundles = [load_bundle(Path(folder), str(place)) for folder in folders]
+    for bundle in bundles:
+        shapes = {bundle.settings.shape, forward.settings.shape}
+        if bundle.languages != forward.languages[::-1] or shapes != {Shape.N_TO_M}:
+            raise SettingError(f"reverse={bundle.folder} is {_what(bundle)}, and {forward.folder} is {_what(forward)}. "
+                               "It takes two translators of opposite directions: give another, or leave reverse= out.")
+    return bundles
+
+
+def _what(bundle: Bundle) -> str:
+    return f"{' to '.join(bundle.languages)} (shape={bundle.settings.shape.value})"
 
 
 def _go_together(first: Bundle, other: Bundle) -> bool:

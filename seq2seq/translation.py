@@ -22,11 +22,12 @@ from seq2seq.bundle import Bundle
 from seq2seq.errors import SettingError, UserError
 from seq2seq.graphed_search import GraphedSearch
 from seq2seq.graphs import cuda_recorder
-from seq2seq.loading import open_bundles
+from seq2seq.loading import open_bundles, open_reverse
 from seq2seq.minimum_risk import expected_bleu, shares
 from seq2seq.models.encoder_decoder import EncoderDecoder
 from seq2seq.models.for_search import ForSearch
 from seq2seq.parts import parts
+from seq2seq.reranking import ReverseModels
 from seq2seq.search import Ensemble, Hypothesis, translate_ids
 from seq2seq.settings.model import LABELS, Shape
 from seq2seq.settings.reading import read_settings
@@ -47,10 +48,11 @@ class Candidate:
 
     text: str
     pieces: list[str]         # y_1..y_T as text
-    score: float              # what they are ranked by: search/penalties.py, or with search.mbr expected BLEU
+    score: float              # what ranks them: search/penalties.py, reranking.py, with search.mbr expected BLEU
     log_probability: float    # natural logarithm, EOS counted
     attention: Tensor | None  # (T, N) over the source pieces; None for a line that was split
     alignment: list[int] | None = None  # of each piece the source piece with the largest weight
+    reverse_score: float | None = None  # log P(X|Y) / |X| of the reverse models
 
 
 @dataclasses.dataclass(frozen=True)
@@ -67,9 +69,13 @@ class Translation:
 
 
 class Translator:
-    """A trained model, or several as an ensemble, with its tokenizers and its search."""
+    """A trained model, or several as an ensemble, with its tokenizers and its search.
 
-    def __init__(self, bundles: Sequence[Bundle], search: SearchSettings, *, device: torch.device | str = "cpu",
+    `reverse`: models of the opposite direction, which rank the candidates of a beam (reranking.py).
+    """
+
+    def __init__(self, bundles: Sequence[Bundle], search: SearchSettings, *, reverse: Sequence[Bundle] = (),
+                 reverse_weight: float = 0.3, device: torch.device | str = "cpu",
                  precision: Numbers = Numbers.FP32, graphs: bool = False,
                  max_source_pieces: int = MAX_SOURCE_PIECES, long: Long = Long.CUT) -> None:
         self.bundles, self.search, self.device = list(bundles), search, torch.device(device)
@@ -86,12 +92,17 @@ class Translator:
         if graphs:
             models = [_graphed(model, search.shortlist, self.device) for model in models]
         self._model: Any = models[0] if len(models) == 1 else Ensemble(models)
+        self._reverse = ReverseModels(reverse, self.device, search.batch_pieces) if reverse else None
+        self.reverse_weight = reverse_weight
+        if reverse:
+            search.refuse_to_rank([str(bundle.folder) for bundle in reverse])
 
     @classmethod
     def load(cls, run: str | Path | Sequence[str | Path], device: str = "auto",
              max_source_pieces: int = MAX_SOURCE_PIECES, long: str = "cut", precision: str = "fp32",
-             graphs: bool = False, **search: Any) -> Translator:
-        """Opens a run folder or bundle, or a list of them as an ensemble.
+             graphs: bool = False, reverse: str | Path | Sequence[str | Path] = (), reverse_weight: float = 0.3,
+             **search: Any) -> Translator:
+        """Opens a run folder or bundle, or a list of them as an ensemble; `reverse` likewise.
 
         `device` is auto, cpu or cuda; `precision` is fp32, bf16 or int8 (on a CPU); `graphs` takes the steps of
         search as CUDA graphs; `long` is cut or split: what becomes of lines with more than `max_source_pieces`;
@@ -101,16 +112,18 @@ class Translator:
         """
         settings = read_settings(SearchSettings, search, where="search")
         choice = read_settings(Choices, {"device": device, "long": long, "precision": precision, "graphs": graphs})
-        return cls.open(run, settings, choice.device, max_source_pieces, choice.long, choice.precision, choice.graphs)
+        return cls.open(run, settings, choice.device, max_source_pieces, choice.long, choice.precision, choice.graphs,
+                        reverse, reverse_weight)
 
     @classmethod
     def open(cls, run: str | Path | Sequence[str | Path], search: SearchSettings, device: Device = Device.AUTO,
              max_source_pieces: int = MAX_SOURCE_PIECES, long: Long = Long.CUT,
-             precision: Numbers = Numbers.FP32, graphs: bool = False) -> Translator:
+             precision: Numbers = Numbers.FP32, graphs: bool = False,
+             reverse: str | Path | Sequence[str | Path] = (), reverse_weight: float = 0.3) -> Translator:
         """`load` with settings that have been read already."""
         bundles, place = open_bundles(run, device)
-        return cls(bundles, search, device=place, precision=precision, graphs=graphs,
-                   max_source_pieces=max_source_pieces, long=long)
+        return cls(bundles, search, reverse=open_reverse(reverse, bundles[0], place), reverse_weight=reverse_weight,
+                   device=place, precision=precision, graphs=graphs, max_source_pieces=max_source_pieces, long=long)
 
     @property
     def languages(self) -> tuple[str, str]:
@@ -168,11 +181,15 @@ class Translator:
 
     def _search(self, source: list[list[int]], numbers: list[int], attention: bool) -> list[list[Candidate]]:
         """Candidates of every source, best first."""
-        search = self.search if not self.search.mbr else dataclasses.replace(self.search, n_best=self.search.mbr)
+        search = self.search
+        if self._reverse is not None or search.mbr:
+            search = dataclasses.replace(search, n_best=search.mbr or search.beam_size)
         found = translate_ids(self._model, source, search, self.device, numbers=numbers, attention=attention)
         # All at once: the library's call takes longer to begin than for a sentence.
         texts = iter(self._target.decode([one.pieces for hypotheses in found for one in hypotheses]))
         candidates = [[self._candidate(one, next(texts)) for one in hypotheses] for hypotheses in found]
+        if self._reverse is not None:
+            return self._reranked(self._reverse, self._source.decode(source), candidates)
         return [self._least_risk(some) for some in candidates] if self.search.mbr else candidates
 
     def _in_parts(self, line: str, ids: list[int], number: int, attention: bool) -> Translation:
@@ -195,6 +212,19 @@ class Translator:
         alignment = None if found.attention is None else found.attention.argmax(-1).tolist()
         return Candidate(_one_line(text), self._target.pieces(found.pieces), found.score, found.log_probability,
                          found.attention, alignment)
+
+    def _reranked(self, reverse: ReverseModels, sources: Sequence[str],
+                  candidates: list[list[Candidate]]) -> list[list[Candidate]]:
+        """The best by search and the reverse models together; search's own choice first among equals."""
+        pairs = [(source, one.text) for source, some in zip(sources, candidates, strict=True) for one in some]
+        values = iter(reverse.scores(*zip(*pairs, strict=True)) if pairs else ())
+        result = []
+        for some in candidates:
+            back = [next(values) for _ in some]
+            ranked = [dataclasses.replace(one, score=one.score + self.reverse_weight * value, reverse_score=value)
+                      for one, value in zip(some, back, strict=True)]
+            result.append(sorted(ranked, key=lambda one: one.score, reverse=True)[: self.search.n_best])
+        return result
 
     def _least_risk(self, candidates: list[Candidate]) -> list[Candidate]:
         """The best by expected BLEU instead of probability; the more probable first among equals."""

@@ -119,6 +119,8 @@ def _candidate(candidate: Candidate) -> dict[str, Any]:
         "translation": candidate.text, "score": round(candidate.score, 6),
         "log_probability": round(candidate.log_probability, 6), "pieces": candidate.pieces,
     }
+    if candidate.reverse_score is not None:
+        record["reverse_score"] = round(candidate.reverse_score, 6)
     if candidate.alignment is not None:
         record["alignment"] = candidate.alignment
     if candidate.attention is not None:

@@ -104,6 +104,7 @@ def test_the_steps_of_an_experiment_that_goes_on() -> None:
 
 def test_an_ensemble_trains_every_seed_and_scores_them_together(tmp_path, capfdbinary, monkeypatch) -> None:
     name, ran = "multi30k_de_en_large_ensemble", []
+    which = "expected.runs=[multi30k_de_en_large-4,multi30k_de_en_large-7]"
     first, second = (f"runs/reproduce/multi30k_de_en_large-{seed}" for seed in (4, 7))
     (tmp_path / first / "evaluation").mkdir(parents=True)
     (tmp_path / first / "evaluation" / "test-ensemble.json").write_text(json.dumps(
@@ -114,15 +115,44 @@ def test_an_ensemble_trains_every_seed_and_scores_them_together(tmp_path, capfdb
     monkeypatch.setattr(reproduce, "run", lambda *words: ran.append(words))
     monkeypatch.setattr(reproduce, "is_finished", lambda settings: True)
     done = run_here("reproduce", [f"experiment={name}", "raw=some", "corpus=data", "training.threads=1",
-                                  "expected.seeds=[4,7]", "expected.value=44"], capfdbinary, monkeypatch)
-    assert done.code == 0 and f"{name}, seeds 4, 7, test: bleu" in done.out.decode(), done.err
+                                  which, "expected.value=44"], capfdbinary, monkeypatch)
+    head = f"{name}, multi30k_de_en_large-4, multi30k_de_en_large-7, test: bleu"
+    assert done.code == 0 and head in done.out.decode(), done.err
     train = ("train.py", "experiment=multi30k_de_en_large", "corpus=data", "training.threads=1")
     assert ran == [(*train, "seed=4", f"run={first}"), (*train, "seed=7", f"run={second}"),
                    ("evaluate.py", f"run={first}", "split=test", f"ensemble=[{second}]", "device=auto", "threads=1")]
     ran.clear()
-    done = run_here("reproduce", [f"experiment={name}", "corpus=data", "expected.seeds=[4,7]", "expected.value=46"],
-                    capfdbinary, monkeypatch)
+    done = run_here("reproduce", [f"experiment={name}", "corpus=data", which, "expected.value=46"], capfdbinary,
+                    monkeypatch)
     assert done.code == 1 and done.err.startswith(f"bleu of {first}, {second} is 1.5 worse than expected.value=46")
+
+
+def test_runs_of_the_other_direction_are_trained_too_and_rank(tmp_path, capfdbinary, monkeypatch) -> None:
+    ran: list[tuple[str, ...]] = []
+    first, back = "runs/reproduce/multi30k_de_en_risk-1", "runs/reproduce/multi30k_en_de-2"
+    (tmp_path / first / "evaluation").mkdir(parents=True)
+    (tmp_path / first / "evaluation" / "test-reranked.json").write_text(json.dumps(
+        {"bleu": {"value": 43.5, "interval": [42, 45], "signature": "nrefs:1"}}))
+    (tmp_path / "raw").mkdir()
+    for name in experiment("multi30k_en_de").expected.raw:
+        (tmp_path / "raw" / name).touch()
+    monkeypatch.chdir(tmp_path)
+    monkeypatch.setattr(reproduce, "run", lambda *words: ran.append(words))
+    monkeypatch.setattr(reproduce, "is_finished", lambda settings: True)
+    command = ["experiment=multi30k_de_en", "raw=raw", "training.threads=1", "training.max_epochs=5",
+               "expected.value=43", "+expected.runs=[multi30k_de_en_risk-1]", "+expected.reverse=[multi30k_en_de-2]",
+               "+expected.search=['search.beam_size=10']"]
+    done = run_here("reproduce", command, capfdbinary, monkeypatch)
+    assert done.code == 0 and "multi30k_de_en, multi30k_de_en_risk-1, test: bleu" in done.out.decode(), done.err
+    prepared, trained = [words for words in ran if words[0] == "-m"], [words for words in ran if words[0] == "train.py"]
+    assert [words[-1] for words in prepared] == ["corpus=data/multi30k_de_en"] * 2 + ["corpus=data/multi30k_en_de"]
+    fork, own = "runs/reproduce/multi30k_de_en-1", ["training.threads=1", "training.max_epochs=5"]
+    assert [list(words[1:]) for words in trained] == [
+        ["experiment=multi30k_de_en", own[0], "seed=1", f"run={fork}"],
+        ["experiment=multi30k_de_en_risk", *own, "seed=1", f"run={first}"],
+        ["experiment=multi30k_en_de", own[0], "seed=2", f"run={back}"]]
+    assert ran[-1] == ("evaluate.py", f"run={first}", "split=test", f"reverse=[{back}]", "search.beam_size=10",
+                       "device=auto", "threads=1")
 
 
 def test_a_signal_reaches_the_command_which_may_end_first(tmp_path: Path) -> None:
@@ -167,8 +197,8 @@ def test_verdicts(tmp_path, capsys, measure: str, value: float, code: int, words
                               "raw=DIR with all.label, all.text."),
     (["experiment=surnames", "raw=some"], "raw=some has no all.text. Give the folder that holds"),
     (["experiment=multi30k_de_en_large_ensemble", "seed=2"],
-     "seed=2 is of one run, and experiment=multi30k_de_en_large_ensemble scores those of several seeds together. "
-     "Leave it out: expected.seeds=[1, 2, 3] says which."),
+     "seed=2 is of one run, and experiment=multi30k_de_en_large_ensemble names those that it scores. Leave it out: "
+     "expected.runs=[multi30k_de_en_large-1,multi30k_de_en_large-2,multi30k_de_en_large-3] says which."),
     (["experiment=multi30k_de_en_large_ensemble", "run=there"], "run=there is of one run, and experiment="),
 ])
 def test_a_mistake_is_one_line(tmp_path, capfdbinary, monkeypatch, arguments: list[str], message: str) -> None:
@@ -186,11 +216,11 @@ def test_a_mistake_is_one_line(tmp_path, capfdbinary, monkeypatch, arguments: li
     ("expected.tolerance=-1", "expected.tolerance=-1.0 is out of range"),
     ("+expected.after=demo_last", "expected.after=demo_last says that the run goes on from one of that experiment, and "
                                   "fork=null that it begins anew. Give the folder of that run: fork=FOLDER."),
-    ("+expected.ensemble_of=demo", "expected.seeds=[] are no ensemble. Give two different seeds or more: "
-                                   "expected.seeds=[1,2,3]."),
-    ("+expected={ensemble_of:demo,seeds:[1,1]}", "expected.seeds=[1, 1] are no ensemble. Give two different seeds"),
-    ("+expected={ensemble_of:demo,seeds:[1,2],measure:perplexity}",
-     "expected.measure=perplexity cannot go with expected.ensemble_of=demo: ensembles are scored by what they"),
+    ("+expected.runs=[demo]", "expected.runs=['demo'] does not name runs. Give each once, as the name of its "
+                              "experiment and its seed: expected.runs=[multi30k_de_en-1]."),
+    ("+expected.reverse=[demo-1,demo-1]", "expected.reverse=['demo-1', 'demo-1'] does not name runs. Give each once"),
+    ("+expected={runs:[demo-1,demo-2],measure:perplexity}",
+     "expected.measure=perplexity cannot go with several runs: they are scored by what they translate."),
 ])
 def test_a_figure_that_is_none_is_refused(capfdbinary, monkeypatch, name: str, argument: str, message: str) -> None:
     done = run_here(name, ["experiment=demo", "run=runs/none", argument], capfdbinary, monkeypatch)
@@ -231,7 +261,9 @@ def test_an_expected_figure_is_one_that_is_reported(name: str) -> None:
     assert any(cell.strip().split(" [")[0] == f"{expected.value:g}" for row in rows for cell in row.split("|"))
     if expected.after is not None:
         assert experiment(name).fork == f"runs/reproduce/{expected.after}-1" and expected.after in EXPECTED
-    assert all("=" in word for word in expected.prepare) and bool(expected.prepare) == bool(expected.raw)
+    named = {name.rsplit("-", 1)[0] for name in (*expected.runs, *expected.reverse)}
+    assert named <= set(EXPECTED) and all("=" in word for word in (*expected.prepare, *expected.search))
+    assert bool(expected.prepare) == bool(expected.raw)
 
 
 def test_make_hands_its_arguments_on() -> None:

@@ -72,6 +72,11 @@ class EncoderDecoder(nn.Module):
         memory = self.encode(batch.source, batch.source_lengths)
         return self._output(self._features(batch.target_in, memory))
 
+    def log_probabilities(self, batch: Batch) -> Tensor:
+        """Teacher forcing: log p(y_1..y_M, EOS | x) of each row, natural logarithm, (B,)."""
+        logs = self.logits(batch).log_softmax(-1).gather(2, batch.target_out[..., None])[..., 0]
+        return logs.masked_fill(batch.target_out == PAD, 0).sum(1)
+
     def encode(self, source: Tensor, lengths: Tensor, cutoff: float = 0.0) -> Memory:
         """Source ids (B, S), EOS last and PAD behind, lengths (B,) -> the sentences' memory."""
         lengths = lengths.to(source.device)

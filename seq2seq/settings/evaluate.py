@@ -8,13 +8,15 @@ from seq2seq.errors import SettingError
 from seq2seq.settings.reading import check
 from seq2seq.settings.search import SearchSettings
 from seq2seq.settings.training import Device
-from seq2seq.settings.translate import Numbers, need_run
+from seq2seq.settings.translate import Numbers, check_reverse, need_run
 
 
 @dataclasses.dataclass(kw_only=True)
 class EvaluateSettings:
     run: str | None = None        # folder of a run or bundle
     ensemble: list[str] = dataclasses.field(default_factory=list)  # other runs that translate together with it
+    reverse: str | list[str] | None = None  # runs of the opposite direction, which rank the candidates
+    reverse_weight: float = 0.3   # lambda of log P(X|Y) / |X|           seq2seq/reranking.py
     split: str = "test"           # of the corpus: test or valid
     corpus: str | None = None     # folder; null: the one the run was trained on
     source: str | None = None     # files instead of a split, plain or .gz
@@ -37,7 +39,12 @@ class EvaluateSettings:
         for field in ("batch_pieces", "max_source_pieces", "threads"):
             check(self, field, at_least=1)
         check(self, "heat_maps", at_least=0)
+        check_reverse(self)
         check(self, "resamples", at_least=100)
         if (self.source is None) != (self.reference is None):
             given, other = ("source", "reference") if self.reference is None else ("reference", "source")
             raise SettingError(f"{given}={getattr(self, given)} needs {other}=FILE beside it, line by line.")
+
+    @property
+    def reverses(self) -> list[str]:
+        return [self.reverse] if isinstance(self.reverse, str) else list(self.reverse or [])

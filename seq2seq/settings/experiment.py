@@ -7,6 +7,7 @@ no run folder and no bundle knows of it.
 from __future__ import annotations
 
 import dataclasses
+import re
 
 from seq2seq.errors import SettingError
 from seq2seq.settings.reading import check
@@ -22,8 +23,9 @@ class Expected:
     tolerance: float               # what another seed, or another processor's rounding, may cost
     split: str = "test"
     after: str | None = None       # the experiment whose run of the same seed this one forks; null: it begins anew
-    ensemble_of: str | None = None  # the experiment whose runs of `seeds` are scored together; null: one run is scored
-    seeds: list[int] = dataclasses.field(default_factory=list)
+    runs: list[str] = dataclasses.field(default_factory=list)     # NAME-SEED: those scored (together); []: its own run
+    reverse: list[str] = dataclasses.field(default_factory=list)  # NAME-SEED: those that rank (evaluate.py reverse=)
+    search: list[str] = dataclasses.field(default_factory=list)   # settings of evaluate.py
     minutes: float | None = None   # of training, on one core unless the file says otherwise; null: not measured
     raw: list[str] = dataclasses.field(default_factory=list)      # files of the raw text, in the folder raw=DIR
     prepare: list[str] = dataclasses.field(default_factory=list)  # of python -m data_prep; DIR stands for that folder
@@ -32,13 +34,14 @@ class Expected:
         check(self, "value", above=0)
         check(self, "tolerance", at_least=0)
         check(self, "minutes", above=0)
-        if self.ensemble_of is not None and len(set(self.seeds)) < max(2, len(self.seeds)):
-            raise SettingError(f"expected.seeds={self.seeds} are no ensemble. Give two different seeds or more: "
-                               "expected.seeds=[1,2,3].")
-        if self.ensemble_of is not None and self.measure is not Measure.BLEU:
-            raise SettingError(f"expected.measure={self.measure.value} cannot go with expected.ensemble_of="
-                               f"{self.ensemble_of}: ensembles are scored by what they translate. Choose "
-                               "expected.measure=bleu.")
+        for field in ("runs", "reverse"):
+            names = getattr(self, field)
+            if len(set(names)) < len(names) or not all(re.fullmatch(r"\w+-\d+", name) for name in names):
+                raise SettingError(f"expected.{field}={names} does not name runs. Give each once, as the name of its "
+                                   f"experiment and its seed: expected.{field}=[multi30k_de_en-1].")
+        if (len(self.runs) > 1 or self.reverse) and self.measure is not Measure.BLEU:
+            raise SettingError(f"expected.measure={self.measure.value} cannot go with several runs: they are scored by "
+                               "what they translate. Choose expected.measure=bleu.")
 
     def gain(self, measured: float) -> float:
         """How much better `measured` is than the figure; below 0: worse."""

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import dataclasses
 import enum
+from typing import Protocol
 
 from seq2seq.errors import SettingError
 from seq2seq.settings.reading import check
@@ -41,9 +42,19 @@ class Choices:
     graphs: bool = False
 
 
+class Reranked(Protocol):
+    """Settings with reverse=."""
+
+    reverse: str | list[str] | None
+    reverse_weight: float
+    search: SearchSettings
+
+
 @dataclasses.dataclass(kw_only=True)
 class TranslateSettings:
     run: str | list[str] | None = None  # folder of a run or bundle; a list is an ensemble
+    reverse: str | list[str] | None = None  # translators of the opposite direction, which rank the candidates
+    reverse_weight: float = 0.3         # lambda of log P(X|Y) / |X|                   seq2seq/reranking.py
     input: str | None = None            # file, plain or .gz; null: standard input
     output: str | None = None           # file; null: standard output
     format: Format = Format.TEXT
@@ -59,6 +70,7 @@ class TranslateSettings:
         need_run(self.run)
         for field in ("max_source_pieces", "threads"):
             check(self, field, at_least=1)
+        check_reverse(self)
         if self.format is Format.TEXT and self.search.n_best > 1:
             raise SettingError(
                 f"search.n_best={self.search.n_best} needs format=jsonl: format=text has one translation in a line."
@@ -67,6 +79,13 @@ class TranslateSettings:
     @property
     def runs(self) -> list[str]:
         return [self.run] if isinstance(self.run, str) else list(self.run or [])
+
+
+def check_reverse(settings: Reranked) -> None:
+    """Raises SettingError for a weight out of range, or a search that leaves nothing to rank."""
+    check(settings, "reverse_weight", at_least=0)
+    if settings.reverse:
+        settings.search.refuse_to_rank(settings.reverse)
 
 
 def need_run(run: str | list[str] | None) -> None:

@@ -1,0 +1,154 @@
+"""Reranking by models of the opposite direction: its formula, and what the commands make of it."""
+
+from __future__ import annotations
+
+import json
+from pathlib import Path
+
+import pytest
+import torch
+from commands import is_one_line, run_here
+from tiny_bundle import make_bundle
+from tiny_corpus import make_corpus
+
+from seq2seq.bundle import load_bundle
+from seq2seq.errors import SettingError
+from seq2seq.reranking import ReverseModels
+from seq2seq.tokenizer import BOS, EOS
+from seq2seq.translation import Translator
+
+torch.set_num_threads(1)
+LINES = ["ba do fi", "", "gu ke lo mi nu pa", "re so tu ba do"]
+
+
+@pytest.fixture(scope="module")
+def corpus(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    return make_corpus(tmp_path_factory.mktemp("rerank") / "tiny", train=20, valid=10)
+
+
+@pytest.fixture(scope="module")
+def forward(corpus: Path) -> Path:
+    return make_bundle(corpus.parent / "forward", corpus)
+
+
+@pytest.fixture(scope="module")
+def back(corpus: Path) -> list[Path]:
+    return [make_bundle(corpus.parent / f"back{seed}", corpus, context, seed, languages=("de", "en"))
+            for seed, context in ((1, "attention"), (2, "last"))]
+
+
+def by_steps(folder: Path, source: str, candidate: str) -> float:
+    """log P(X|Y) / |X|, piece by piece."""
+    bundle = load_bundle(folder)
+    (read,), (told,) = bundle.source_tokenizer.encode([candidate]), bundle.target_tokenizer.encode([source])
+    total = 0.0
+    with torch.no_grad():
+        memory = bundle.model.encode(torch.tensor([[*read, EOS]]), torch.tensor([len(read) + 1]))
+        state = bundle.model.start(memory)
+        for previous, piece in zip([BOS, *told], [*told, EOS], strict=True):
+            logits, state, _ = bundle.model.step(torch.tensor([[previous]]), state, memory)
+            total += logits[0, 0].log_softmax(0)[piece].item()
+    return total / (len(told) + 1)
+
+
+def test_the_score_of_a_pair_is_that_of_its_steps(back: list[Path]) -> None:
+    sources = ["ba do fi", "ba do fi", "gu", "ke lo mi nu pa re so tu"]
+    candidates = ["do ba", "", "fi gu ke lo mi nu", "tu so"]
+    by_hand = [sum(by_steps(folder, *pair) for folder in back) / len(back)
+               for pair in zip(sources, candidates, strict=True)]
+    bundles = [load_bundle(folder) for folder in back]
+    for budget in (1, 20, 1000):  # whatever is beside a pair
+        found = ReverseModels(bundles, torch.device("cpu"), budget).scores(sources, candidates)
+        assert found == pytest.approx(by_hand, abs=1e-4)
+
+
+@pytest.mark.parametrize("weight", [0.0, 0.5, 3.0])
+def test_candidates_are_those_of_the_beam_in_another_order(forward: Path, back: list[Path], weight: float) -> None:
+    plain = Translator.load(forward, device="cpu", beam_size=6, n_best=6).translate_lines(LINES)
+    chosen = Translator.load(forward, device="cpu", reverse=back, reverse_weight=weight, beam_size=6,
+                             n_best=6).translate_lines(LINES)
+    best = Translator.load(forward, device="cpu", reverse=back, reverse_weight=weight, beam_size=6).translate(LINES)
+    reverse = ReverseModels([load_bundle(folder) for folder in back], torch.device("cpu"), 1000)
+    moved = 0
+    for one, other in zip(plain, chosen, strict=True):
+        texts = [candidate.text for candidate in one.candidates]
+        values = reverse.scores([one.source] * len(texts), texts)
+        by_hand = sorted(((candidate.score + weight * value, candidate.text) for candidate, value
+                          in zip(one.candidates, values, strict=True)), reverse=True)
+        assert [candidate.score for candidate in other.candidates] == pytest.approx([score for score, _ in by_hand])
+        assert sorted(texts) == sorted(candidate.text for candidate in other.candidates)
+        probability = {candidate.text: candidate.log_probability for candidate in one.candidates}
+        assert all(probability[c.text] == pytest.approx(c.log_probability) for c in other.candidates)
+        moved += texts != [candidate.text for candidate in other.candidates]
+    assert best == [translation.text for translation in chosen] and best[1] == ""
+    assert (moved > 0) is (weight > 0)
+
+
+def test_the_source_that_is_told_is_the_part_that_was_translated(forward: Path, back: list[Path]) -> None:
+    long = " ".join(["ba do fi gu"] * 5)
+    cut = Translator.load(forward, device="cpu", reverse=back, max_source_pieces=8)
+    (whole,) = cut.translate_lines([long])
+    (begun,) = cut.translate_lines(["".join(whole.source_pieces[:-1]).replace("▁", " ").strip()])
+    assert whole.candidates[0].reverse_score == pytest.approx(begun.candidates[0].reverse_score)
+    (split,) = Translator.load(forward, device="cpu", reverse=back, max_source_pieces=8,
+                               long="split").translate_lines([long])
+    assert split.text.startswith(whole.text) and split.candidates[0].reverse_score is None
+
+
+@pytest.mark.parametrize(("search", "line"), [
+    ({"kind": "greedy"}, r"search=greedy with beam_size=5\. Choose search=beam search\.beam_size=10"),
+    ({"beam_size": 1}, r"search=beam with beam_size=1\. Choose"),
+    ({"kind": "sample", "n_best": 4}, "search=sample with"),
+    ({"mbr": 2}, r"mbr=2 and reverse=.* both rank the candidates of a beam\. Choose search\.mbr=0"),
+])
+def test_searches_with_nothing_to_rank_are_refused(forward: Path, back: list[Path], search: dict, line: str) -> None:
+    with pytest.raises(SettingError, match=line):
+        Translator.load(forward, device="cpu", reverse=back, **search)
+
+
+def test_translate_ranks(forward: Path, back: list[Path], tmp_path: Path, capfdbinary, monkeypatch) -> None:
+    (tmp_path / "in").write_text("\n".join(LINES))
+    usual = [f"run={forward}", "device=cpu", f"input={tmp_path / 'in'}", f"reverse=[{back[0]},{back[1]}]"]
+    done = run_here("translate", [*usual, "reverse_weight=2", "search.beam_size=6"], capfdbinary, monkeypatch)
+    assert (done.code, done.err) == (0, "")
+    translator = Translator.load(forward, device="cpu", reverse=back, reverse_weight=2, beam_size=6)
+    expected = translator.translate_lines(LINES)
+    assert done.out.decode().split("\n")[:-1] == [one.text for one in expected]
+    done = run_here("translate", [*usual, "reverse_weight=2", "search.beam_size=6", "format=jsonl"], capfdbinary,
+                    monkeypatch)
+    records = [json.loads(line) for line in done.out.decode().split("\n")[:-1]]
+    assert records[0]["reverse_score"] == pytest.approx(expected[0].candidates[0].reverse_score, abs=1e-5)
+    assert "reverse_score" not in records[1]
+
+
+def test_evaluate_ranks(forward: Path, back: list[Path], corpus: Path, capfdbinary, monkeypatch) -> None:
+    usual = [f"run={forward}", "device=cpu", "plots=false", "resamples=100", "split=valid"]
+    assert run_here("evaluate", usual, capfdbinary, monkeypatch).code == 0
+    done = run_here("evaluate", [*usual, f"reverse={back[0]}", f"compare={forward}"], capfdbinary, monkeypatch)
+    assert done.code == 0, done.err
+    assert f"ranked by {back[0]}" in done.out.decode()
+    record = json.loads((forward / "evaluation" / "valid-reranked.json").read_text("utf-8"))
+    assert (record["reverse"], record["reverse_weight"]) == ([str(back[0])], 0.3)
+    assert json.loads((forward / "evaluation" / "valid.json").read_text("utf-8"))["reverse"] == []
+    assert record["comparison"]["baseline"] != record["bleu"]["value"]
+    other = make_bundle(corpus.parent / "other", corpus, seed=3)
+    assert run_here("evaluate", [*usual, f"reverse=[{back[0]}]", f"ensemble=[{other}]"], capfdbinary,
+                    monkeypatch).code == 0
+    assert (forward / "evaluation" / "valid-ensemble-reranked.tsv").is_file()
+
+
+@pytest.mark.parametrize("command", ["translate", "evaluate"])
+@pytest.mark.parametrize(("words", "line"), [
+    (["reverse={forward}"], "reverse={forward} is en to de (shape=n_to_m), and {forward} is en to de (shape=n_to_m). "
+                            "It takes two translators of opposite directions: give another, or leave reverse= out."),
+    (["reverse={back}", "search=greedy"], "ranks the candidates of a beam, and this is search=greedy"),
+    (["reverse={back}", "reverse_weight=-1"], "reverse_weight=-1"),
+    (["reverse=nowhere"], "nowhere"),
+])
+def test_mistakes_are_one_line(forward: Path, back: list[Path], command: str, words: list[str], line: str, capfdbinary,
+                               monkeypatch, tmp_path: Path) -> None:
+    names = {"forward": forward, "back": back[0]}
+    (tmp_path / "in").write_text("ba do\n")
+    usual = [f"run={forward}", "device=cpu", *([f"input={tmp_path / 'in'}"] if command == "translate" else [])]
+    done = run_here(command, [*usual, *(word.format(**names) for word in words)], capfdbinary, monkeypatch)
+    assert is_one_line(done) and line.format(**names) in done.err, done.err
