@@ -29,7 +29,7 @@ ROOT = Path(__file__).resolve().parent
 SHARED = ("training.threads=", "training.device=", "training.precision=")  # by all runs; by a run and what it forks
 FORKED = (*SHARED, "corpus=", "seed=")                                     # these too
 OWN = ("raw=", "run=")                                                     # not for train.py
-OF_ONE = (*OWN, "experiment=", "seed=", "expected.", "+expected.")         # not for the runs of an ensemble
+OF_ONE = (*OWN, "experiment=", "seed=", "expected.", "+expected.")         # not for the runs that it names
 RAW = "DIR"  # stands in `expected.prepare` for raw=
 WIDTH = 120  # columns of a table that no terminal reads
 log = logging.getLogger("seq2seq")

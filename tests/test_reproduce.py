@@ -258,7 +258,8 @@ def test_an_expected_figure_is_one_that_is_reported(name: str) -> None:
     expected = experiment(name).expected
     pages = ("README.md", "docs/results.md", "docs/shapes.md")
     rows = [line for page in pages for line in (ROOT / page).read_text("utf-8").splitlines() if line.startswith("| ")]
-    assert any(cell.strip().split(" [")[0] == f"{expected.value:g}" for row in rows for cell in row.split("|"))
+    written = {f"{expected.value:g}", f"{expected.value:.2f}"}
+    assert any(re.split(r" [[(]", cell.strip())[0] in written for row in rows for cell in row.split("|"))
     if expected.after is not None:
         assert experiment(name).fork == f"runs/reproduce/{expected.after}-1" and expected.after in EXPECTED
     named = {name.rsplit("-", 1)[0] for name in (*expected.runs, *expected.reverse)}
