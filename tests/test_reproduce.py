@@ -259,7 +259,7 @@ def test_an_expected_figure_is_one_that_is_reported(name: str) -> None:
     pages = ("README.md", "docs/results.md", "docs/shapes.md")
     rows = [line for page in pages for line in (ROOT / page).read_text("utf-8").splitlines() if line.startswith("| ")]
     written = {f"{expected.value:g}", f"{expected.value:.2f}"}
-    assert any(re.split(r" [[(]", cell.strip())[0] in written for row in rows for cell in row.split("|"))
+    assert any(re.split(r" [\[(]", cell.strip())[0] in written for row in rows for cell in row.split("|"))
     if expected.after is not None:
         assert experiment(name).fork == f"runs/reproduce/{expected.after}-1" and expected.after in EXPECTED
     named = {name.rsplit("-", 1)[0] for name in (*expected.runs, *expected.reverse)}
