@@ -102,8 +102,9 @@ class Translator:
              max_source_pieces: int = MAX_SOURCE_PIECES, long: str = "cut", precision: str = "fp32",
              graphs: bool = False, reverse: str | Path | Sequence[str | Path] = (), reverse_weight: float = 0.3,
              **search: Any) -> Translator:
-        """Opens a run folder or bundle, or a list of them as an ensemble; `reverse` likewise.
+        """Opens a run folder or bundle, or a list of them as an ensemble.
 
+        `reverse` is one of the opposite direction, or a list, `reverse_weight` what it counts (reranking.py);
         `device` is auto, cpu or cuda; `precision` is fp32, bf16 or int8 (on a CPU); `graphs` takes the steps of
         search as CUDA graphs; `long` is cut or split: what becomes of lines with more than `max_source_pieces`;
         `search` are fields of SearchSettings, for example
