@@ -41,6 +41,7 @@ from seq2seq.scoring import (
 from seq2seq.settings.evaluate import EvaluateSettings
 from seq2seq.settings.model import LABELS
 from seq2seq.settings.reading import write_settings
+from seq2seq.settings.runs import each
 from seq2seq.text import read_lines
 from seq2seq.translation import Translator
 
@@ -129,7 +130,7 @@ def evaluate(translator: Translator, pairs: Pairs, settings: EvaluateSettings) -
     translations = [one.text for one in translator.translate_lines(pairs.sources, name=pairs.name)]
     seconds = time.perf_counter() - started
     evaluation = Evaluation(
-        run=str(settings.run), ensemble=settings.ensemble, reverse=settings.reverses,
+        run=str(settings.run), ensemble=settings.ensemble, reverse=each(settings.reverse),
         reverse_weight=settings.reverse_weight if settings.reverse else None,
         name=stored_name(pairs, settings), origin=pairs.origin, languages=translator.languages,
         sentences=len(pairs.sources),

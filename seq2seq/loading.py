@@ -6,7 +6,6 @@ direction rank what is found.
 
 from __future__ import annotations
 
-from collections.abc import Sequence
 from pathlib import Path
 
 import torch
@@ -15,15 +14,16 @@ from seq2seq.bundle import Bundle, load_bundle
 from seq2seq.errors import SettingError
 from seq2seq.precision import pick_device
 from seq2seq.settings.model import Shape
+from seq2seq.settings.runs import Runs, each
 from seq2seq.settings.training import Device
 
 
-def open_bundles(run: str | Path | Sequence[str | Path], device: Device) -> tuple[list[Bundle], torch.device]:
+def open_bundles(run: Runs, device: Device) -> tuple[list[Bundle], torch.device]:
     """The bundles of one folder or of a list of them, on their device.
 
     Raises BundleError for a folder that is none, and SettingError for no folder, or folders that do not go together.
     """
-    folders = [run] if isinstance(run, (str, Path)) else list(run)
+    folders = each(run)
     if not folders:
         raise SettingError("run=[] names no model. Give the folder of a trained run: run=FOLDER.")
     if device is Device.CUDA and not torch.cuda.is_available():
@@ -40,14 +40,13 @@ def open_bundles(run: str | Path | Sequence[str | Path], device: Device) -> tupl
     return bundles, place
 
 
-def open_reverse(run: str | Path | Sequence[str | Path] | None, forward: Bundle, place: torch.device) -> list[Bundle]:
+def open_reverse(run: Runs | None, forward: Bundle, place: torch.device) -> list[Bundle]:
     """The models of the opposite direction that rank what `forward` finds (reranking.py).
 
     Their pieces may be others. Raises BundleError for a folder that is none, and SettingError for one that does not
     translate back.
     """
-    folders = [run] if isinstance(run, (str, Path)) else list(run or ())
-    bundles = [load_bundle(Path(folder), str(place)) for folder in folders]
+    bundles = [load_bundle(Path(folder), str(place)) for folder in each(run)]
     for bundle in bundles:
         shapes = {bundle.settings.shape, forward.settings.shape}
         if bundle.languages != forward.languages[::-1] or shapes != {Shape.N_TO_M}:

@@ -12,7 +12,6 @@ from __future__ import annotations
 import dataclasses
 import logging
 from collections.abc import Iterable, Iterator, Sequence
-from pathlib import Path
 from typing import NamedTuple
 
 import torch
@@ -27,6 +26,7 @@ from seq2seq.parts import parts
 from seq2seq.search import batches_of_like_length
 from seq2seq.settings.model import LABELS, Shape
 from seq2seq.settings.reading import read_settings
+from seq2seq.settings.runs import Runs
 from seq2seq.settings.training import Device
 from seq2seq.settings.translate import Choices, Long, Numbers
 from seq2seq.text import refuse_halves
@@ -74,14 +74,14 @@ class Predictor:
         self._names = target.decode([[label] for label in range(len(target))])  # once: a call for each is slow
 
     @classmethod
-    def load(cls, run: str | Path | Sequence[str | Path], device: str = "auto",
+    def load(cls, run: Runs, device: str = "auto",
              max_source_pieces: int = MAX_SOURCE_PIECES, long: str = "cut", n_best: int = 1) -> Predictor:
         """Opens a run folder or bundle, or a list of them as an ensemble. Raises BundleError and SettingError."""
         choice = read_settings(Choices, {"device": device, "long": long})
         return cls.open(run, choice.device, max_source_pieces, choice.long, n_best)
 
     @classmethod
-    def open(cls, run: str | Path | Sequence[str | Path], device: Device = Device.AUTO,
+    def open(cls, run: Runs, device: Device = Device.AUTO,
              max_source_pieces: int = MAX_SOURCE_PIECES, long: Long = Long.CUT, n_best: int = 1) -> Predictor:
         """`load` with settings that have been read already."""
         bundles, place = open_bundles(run, device)

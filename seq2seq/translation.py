@@ -12,7 +12,6 @@ from __future__ import annotations
 import dataclasses
 import logging
 from collections.abc import Iterable, Iterator, Sequence
-from pathlib import Path
 from typing import Any
 
 import torch
@@ -31,6 +30,7 @@ from seq2seq.reranking import ReverseModels
 from seq2seq.search import Ensemble, Hypothesis, translate_ids
 from seq2seq.settings.model import LABELS, Shape
 from seq2seq.settings.reading import read_settings
+from seq2seq.settings.runs import Runs
 from seq2seq.settings.search import SearchKind, SearchSettings
 from seq2seq.settings.training import Device
 from seq2seq.settings.translate import Choices, Long, Numbers
@@ -98,9 +98,9 @@ class Translator:
             search.refuse_to_rank([str(bundle.folder) for bundle in reverse])
 
     @classmethod
-    def load(cls, run: str | Path | Sequence[str | Path], device: str = "auto",
+    def load(cls, run: Runs, device: str = "auto",
              max_source_pieces: int = MAX_SOURCE_PIECES, long: str = "cut", precision: str = "fp32",
-             graphs: bool = False, reverse: str | Path | Sequence[str | Path] = (), reverse_weight: float = 0.3,
+             graphs: bool = False, reverse: Runs = (), reverse_weight: float = 0.3,
              **search: Any) -> Translator:
         """Opens a run folder or bundle, or a list of them as an ensemble.
 
@@ -117,10 +117,10 @@ class Translator:
                         reverse, reverse_weight)
 
     @classmethod
-    def open(cls, run: str | Path | Sequence[str | Path], search: SearchSettings, device: Device = Device.AUTO,
+    def open(cls, run: Runs, search: SearchSettings, device: Device = Device.AUTO,
              max_source_pieces: int = MAX_SOURCE_PIECES, long: Long = Long.CUT,
              precision: Numbers = Numbers.FP32, graphs: bool = False,
-             reverse: str | Path | Sequence[str | Path] = (), reverse_weight: float = 0.3) -> Translator:
+             reverse: Runs = (), reverse_weight: float = 0.3) -> Translator:
         """`load` with settings that have been read already."""
         bundles, place = open_bundles(run, device)
         return cls(bundles, search, reverse=open_reverse(reverse, bundles[0], place), reverse_weight=reverse_weight,

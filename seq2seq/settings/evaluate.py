@@ -44,7 +44,3 @@ class EvaluateSettings:
         if (self.source is None) != (self.reference is None):
             given, other = ("source", "reference") if self.reference is None else ("reference", "source")
             raise SettingError(f"{given}={getattr(self, given)} needs {other}=FILE beside it, line by line.")
-
-    @property
-    def reverses(self) -> list[str]:
-        return [self.reverse] if isinstance(self.reverse, str) else list(self.reverse or [])

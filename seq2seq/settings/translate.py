@@ -8,6 +8,7 @@ from typing import Protocol
 
 from seq2seq.errors import SettingError
 from seq2seq.settings.reading import check
+from seq2seq.settings.runs import each
 from seq2seq.settings.search import SearchSettings
 from seq2seq.settings.training import Device
 
@@ -78,7 +79,7 @@ class TranslateSettings:
 
     @property
     def runs(self) -> list[str]:
-        return [self.run] if isinstance(self.run, str) else list(self.run or [])
+        return each(self.run)
 
 
 def check_reverse(settings: Reranked) -> None:
