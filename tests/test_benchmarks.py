@@ -13,6 +13,7 @@ import torch
 sys.path.insert(0, str(Path(__file__).resolve().parent.parent / "benchmarks"))
 
 import ablation
+import candidates
 from gradients import KINDS, Remember
 from names import BEGIN, END, by_counting, perplexity, sample
 
@@ -229,3 +230,36 @@ def test_the_table_of_an_ablation_has_means_over_seeds_and_the_difference_from_n
         "| none | 31.00 (30.00, 32.00) |  |  | 6.500 | 1.5 |",
         f"| `{change}` | 33.50 (33.00, 34.00) | +2.50 | 0.010, 0.010 | 6.500 | 1.5 |",
         "", "BLEU: nrefs:1, seeds 1, 2"]
+
+
+def test_candidates_are_chosen_by_every_weight_and_by_the_reference(tmp_path, capsys, monkeypatch):
+    def one(text: str, score: float, back: float) -> dict:
+        return {"translation": text, "score": score, "reverse_score": back}
+
+    good, bad = "a b c d e", "x y z u v"
+    found, reference = tmp_path / "found.jsonl", tmp_path / "reference"
+    found.write_text("".join(json.dumps({"n_best": some}) + "\n" for some in (
+        [one(bad, -1.0, -2.0), one(good, -1.5, -1.0)],  # from a weight of 0.5 on the second
+        [one(good, -1.0, -1.0), one(bad, -1.0, -1.0)],  # search's own choice
+        [])))                                           # an empty line
+    reference.write_text(f"{good}\n{good}\n\n")
+    monkeypatch.setattr(sys, "argv", ["candidates.py", str(found), str(reference), "--weight", "0", "0.4", "0.6"])
+    candidates.main()
+    rows = dict(line.split(" | ")[:2] for line in capsys.readouterr().out.splitlines() if line.startswith("| "))
+    assert float(rows["| 0"]) == float(rows["| 0.4"]) < 60
+    assert float(rows["| 0.6"]) == float(rows["| chosen by the reference"]) == 100
+
+
+@pytest.mark.parametrize(("line", "said"), [
+    ({"translation": "a"}, "is not of translate.py format=jsonl search.n_best=N reverse=RUN"),
+    ({"n_best": [{"translation": "a", "score": -1.0}]}, "is not of translate.py format=jsonl"),
+    (None, "has 0 lines and"),
+])
+def test_candidates_that_nothing_has_ranked_are_refused(line, said, tmp_path, capsys, monkeypatch):
+    found, reference = tmp_path / "found.jsonl", tmp_path / "reference"
+    found.write_text(json.dumps(line) + "\n" if line else "")
+    reference.write_text("a\n")
+    monkeypatch.setattr(sys, "argv", ["candidates.py", str(found), str(reference)])
+    with pytest.raises(SystemExit) as end:
+        candidates.main()
+    assert end.value.code == 2 and said in capsys.readouterr().err

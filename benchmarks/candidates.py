@@ -1,0 +1,65 @@
+"""What a beam holds: BLEU of what each weight of reverse= chooses of its candidates, and of what the reference would.
+
+    python translate.py run=A reverse=B reverse_weight=0 search.beam_size=10 search.n_best=10 format=jsonl \\
+        < val.de > candidates.jsonl
+    python benchmarks/candidates.py candidates.jsonl val.en --weight 0 0.3 0.5 1 > table.md
+
+One beam serves for all weights: with reverse_weight=0 the score of a candidate is that of search, to which lambda times
+its log P(X|Y) / |X| is added here (seq2seq/reranking.py). Choose on validation. The table is Markdown, on standard
+output.
+"""
+
+from __future__ import annotations
+
+import argparse
+import json
+import sys
+from pathlib import Path
+from typing import Any
+
+sys.path.insert(0, str(Path(__file__).resolve().parent.parent))
+
+from seq2seq.scoring import bleu, length_ratio, sentence_bleu
+
+
+def main() -> None:
+    parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
+    parser.add_argument("candidates", type=Path, help="of translate.py format=jsonl search.n_best=N reverse_weight=0")
+    parser.add_argument("reference", type=Path)
+    parser.add_argument("--weight", type=float, nargs="+", default=[0, 0.1, 0.2, 0.3, 0.5, 1])
+    arguments = parser.parse_args()
+    lines = [json.loads(line) for line in arguments.candidates.read_text("utf-8").splitlines()]
+    references = arguments.reference.read_text("utf-8").splitlines()
+    if len(lines) != len(references):
+        parser.error(f"{arguments.candidates} has {len(lines)} lines and {arguments.reference} {len(references)}")
+    found = [line.get("n_best", []) for line in lines]
+    if not all("reverse_score" in one for some in found for one in some) or not any(found):
+        parser.error(f"{arguments.candidates} is not of translate.py format=jsonl search.n_best=N reverse=RUN")
+    rows = {f"{weight:g}": [chosen(some, weight) for some in found] for weight in arguments.weight}
+    rows["chosen by the reference"] = by_reference(found, references)
+    print("| weight | BLEU | length |\n|---|---|---|")
+    for name, translations in rows.items():
+        score = bleu(translations, references, resamples=0)
+        print(f"| {name} | {score.value:.2f} | {length_ratio(translations, references):.3f} |")
+    print(f"\nBLEU: {score.signature}; {sum(map(len, found)) / len(found):.1f} candidates a sentence")
+
+
+def chosen(candidates: list[dict[str, Any]], weight: float) -> str:
+    """The translation of the best score; search's own choice first among equals, and none of an empty line."""
+    best = max(candidates, key=lambda one: one["score"] + weight * one["reverse_score"], default=None)
+    return best["translation"] if best else ""
+
+
+def by_reference(found: list[list[dict[str, Any]]], references: list[str]) -> list[str]:
+    """Of each sentence the candidate of the best BLEU (smoothed, of the sentence): what no ranking can pass."""
+    texts = [one["translation"] for some in found for one in some]
+    values = iter(sentence_bleu(texts, [to for some, to in zip(found, references, strict=True) for _ in some]))
+    best = []
+    for some in found:
+        ranked = [(next(values), -place) for place in range(len(some))]
+        best.append(some[-max(ranked)[1]]["translation"] if ranked else "")
+    return best
+
+
+if __name__ == "__main__":
+    main()
