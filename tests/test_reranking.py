@@ -7,7 +7,7 @@ from pathlib import Path
 
 import pytest
 import torch
-from commands import is_one_line, run_here
+from commands import ROOT, is_one_line, run_here
 from tiny_bundle import make_bundle
 from tiny_corpus import make_corpus
 
@@ -119,6 +119,26 @@ def test_translate_ranks(forward: Path, back: list[Path], tmp_path: Path, capfdb
     records = [json.loads(line) for line in done.out.decode().split("\n")[:-1]]
     assert records[0]["reverse_score"] == pytest.approx(expected[0].candidates[0].reverse_score, abs=1e-5)
     assert "reverse_score" not in records[1]
+
+
+def test_a_stored_beam_tells_what_each_weight_chooses(forward: Path, back: list[Path], tmp_path: Path, capfdbinary,
+                                                      monkeypatch) -> None:
+    """benchmarks/candidates.py: of one beam, without searching again."""
+    monkeypatch.syspath_prepend(str(ROOT / "benchmarks"))
+    from candidates import chosen
+
+    (tmp_path / "in").write_text("\n".join(LINES))
+    done = run_here("translate", [f"run={forward}", "device=cpu", f"input={tmp_path / 'in'}", f"reverse={back[0]}",
+                                  "reverse_weight=0", "search.beam_size=6", "search.n_best=6", "format=jsonl"],
+                    capfdbinary, monkeypatch)
+    found = [json.loads(line)["n_best"] for line in done.out.decode().splitlines()]
+    every = set()
+    for weight in (0, 0.5, 5):
+        translator = Translator.load(forward, device="cpu", reverse=back[0], reverse_weight=weight, beam_size=6)
+        translations = translator.translate(LINES)
+        assert [chosen(some, weight) for some in found] == translations
+        every.add(tuple(translations))
+    assert len(every) > 1
 
 
 def test_evaluate_ranks(forward: Path, back: list[Path], corpus: Path, capfdbinary, monkeypatch) -> None:
