@@ -46,7 +46,7 @@ def answers(settings: TranslateSettings, windows: Iterable[list[str]]) -> Iterat
     from seq2seq.translation import Translator
     from seq2seq.translation_file import json_line, label_json_line
 
-    bundles, device = open_bundles(settings.runs, settings.device)
+    bundles, device = open_bundles(settings.run, settings.device)
     reverse = open_reverse(settings.reverse, bundles[0], device)
     json_lines, n_best = settings.format is Format.JSONL, settings.search.n_best
     name = settings.input or "standard input"

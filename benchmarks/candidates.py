@@ -19,7 +19,9 @@ from typing import Any
 
 sys.path.insert(0, str(Path(__file__).resolve().parent.parent))
 
+from seq2seq.errors import UserError
 from seq2seq.scoring import bleu, length_ratio, sentence_bleu
+from seq2seq.text import read_lines
 
 
 def main() -> None:
@@ -28,8 +30,11 @@ def main() -> None:
     parser.add_argument("reference", type=Path)
     parser.add_argument("--weight", type=float, nargs="+", default=[0, 0.1, 0.2, 0.3, 0.5, 1])
     arguments = parser.parse_args()
-    lines = [json.loads(line) for line in arguments.candidates.read_text("utf-8").splitlines()]
-    references = arguments.reference.read_text("utf-8").splitlines()
+    try:
+        lines = [json.loads(line) for line in read_lines(arguments.candidates)]
+        references = list(read_lines(arguments.reference))
+    except (UserError, json.JSONDecodeError) as error:
+        parser.error(str(error))
     if len(lines) != len(references):
         parser.error(f"{arguments.candidates} has {len(lines)} lines and {arguments.reference} {len(references)}")
     found = [line.get("n_best", []) for line in lines]
@@ -51,13 +56,13 @@ def chosen(candidates: list[dict[str, Any]], weight: float) -> str:
 
 
 def by_reference(found: list[list[dict[str, Any]]], references: list[str]) -> list[str]:
-    """Of each sentence the candidate of the best BLEU (smoothed, of the sentence): what no ranking can pass."""
+    """Of each sentence the candidate of the best BLEU (smoothed): about what the best ranking could reach."""
     texts = [one["translation"] for some in found for one in some]
     values = iter(sentence_bleu(texts, [to for some, to in zip(found, references, strict=True) for _ in some]))
     best = []
     for some in found:
-        ranked = [(next(values), -place) for place in range(len(some))]
-        best.append(some[-max(ranked)[1]]["translation"] if ranked else "")
+        scores = [next(values) for _ in some]
+        best.append(some[scores.index(max(scores))]["translation"] if some else "")
     return best
 
 

@@ -40,7 +40,7 @@ def open_bundles(run: Runs, device: Device) -> tuple[list[Bundle], torch.device]
     return bundles, place
 
 
-def open_reverse(run: Runs | None, forward: Bundle, place: torch.device) -> list[Bundle]:
+def open_reverse(run: Runs, forward: Bundle, place: torch.device) -> list[Bundle]:
     """The models of the opposite direction that rank what `forward` finds (reranking.py).
 
     Their pieces may be others. Raises BundleError for a folder that is none, and SettingError for one that does not

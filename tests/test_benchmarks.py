@@ -236,9 +236,9 @@ def test_candidates_are_chosen_by_every_weight_and_by_the_reference(tmp_path, ca
     def one(text: str, score: float, back: float) -> dict:
         return {"translation": text, "score": score, "reverse_score": back}
 
-    good, bad = "a b c d e", "x y z u v"
+    good, bad = "a b c d e", "x y\u2028z u v"  # of one line, whatever it holds
     found, reference = tmp_path / "found.jsonl", tmp_path / "reference"
-    found.write_text("".join(json.dumps({"n_best": some}) + "\n" for some in (
+    found.write_text("".join(json.dumps({"n_best": some}, ensure_ascii=False) + "\n" for some in (
         [one(bad, -1.0, -2.0), one(good, -1.5, -1.0)],  # from a weight of 0.5 on the second
         [one(good, -1.0, -1.0), one(bad, -1.0, -1.0)],  # search's own choice
         [])))                                           # an empty line

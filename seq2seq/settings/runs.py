@@ -5,9 +5,9 @@ from __future__ import annotations
 from collections.abc import Sequence
 from pathlib import Path
 
-Runs = str | Path | Sequence[str | Path]
+Runs = str | Path | Sequence[str | Path] | None
 
 
-def each(runs: Runs | None) -> list[str]:
+def each(runs: Runs) -> list[str]:
     """The folders as a list, empty for null."""
     return [str(folder) for folder in ([runs] if isinstance(runs, (str, Path)) else runs or ())]

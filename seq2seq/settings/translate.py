@@ -8,7 +8,6 @@ from typing import Protocol
 
 from seq2seq.errors import SettingError
 from seq2seq.settings.reading import check
-from seq2seq.settings.runs import each
 from seq2seq.settings.search import SearchSettings
 from seq2seq.settings.training import Device
 
@@ -76,10 +75,6 @@ class TranslateSettings:
             raise SettingError(
                 f"search.n_best={self.search.n_best} needs format=jsonl: format=text has one translation in a line."
             )
-
-    @property
-    def runs(self) -> list[str]:
-        return each(self.run)
 
 
 def check_reverse(settings: Reranked) -> None:
