@@ -39,7 +39,8 @@ def main(settings: EvaluateSettings) -> None:
     shape = bundles[0].settings.shape
     for given, plain, is_set in (("papers=true", "papers=false", settings.papers),
                                  (f"ensemble=[{','.join(settings.ensemble)}]", "ensemble=[]", settings.ensemble),
-                                 (f"reverse={settings.reverse}", "reverse=null", settings.reverse)):
+                                 (f"reverse={settings.reverse}", "reverse=null", settings.reverse),
+                                 (f"rescore={settings.rescore}", "rescore=null", settings.rescore)):
         if is_set and shape is not Shape.N_TO_M:
             raise SettingError(f"{given} is for translations, and run={settings.run} is of shape={shape.value}. "
                                f"Choose {plain}.")
@@ -59,11 +60,13 @@ def score_translations(bundles: Sequence[Bundle], device: torch.device, settings
         write_differences,
         write_evaluation,
     )
-    from seq2seq.loading import open_reverse
+    from seq2seq.loading import open_rankers
     from seq2seq.translation import Translator
 
-    reverse = open_reverse(settings.reverse, bundles[0], device)
+    reverse = open_rankers("reverse", settings.reverse, bundles[0], device)
+    rescore = open_rankers("rescore", settings.rescore, bundles[0], device)
     translator = Translator(bundles, settings.search, reverse=reverse, reverse_weight=settings.reverse_weight,
+                            rescore=rescore, rescore_weight=settings.rescore_weight,
                             device=device, precision=settings.precision, graphs=settings.graphs,
                             max_source_pieces=settings.max_source_pieces)
     pairs = read_pairs(settings, bundles[0])

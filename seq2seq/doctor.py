@@ -195,10 +195,10 @@ def _stepwise(model: EncoderDecoder, pairs: Sequence[Pair], device: torch.device
     batch = _batch(pairs, device)
     memory = model.encode(batch.source, batch.source_lengths)
     state, logits = model.start(memory), []
-    for previous in batch.target_in.split(1, dim=1):
+    for previous in model.as_written(batch).target_in.split(1, dim=1):
         step, state, _ = model.step(previous, state, memory)
         logits.append(step)
-    return _of_targets(torch.cat(logits, dim=1), batch)
+    return _of_targets(model.as_read(torch.cat(logits, dim=1), batch.target_lengths), batch)
 
 
 def _of_targets(logits: Tensor, batch: Batch) -> list[Tensor]:

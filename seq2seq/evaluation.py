@@ -66,6 +66,8 @@ class Evaluation:
     ensemble: list[str]  # the others
     reverse: list[str]   # those of the opposite direction
     reverse_weight: float | None
+    rescore: list[str]   # those of the same direction that rank
+    rescore_weight: float | None
     name: str
     origin: dict[str, str]
     languages: tuple[str, str]
@@ -131,7 +133,8 @@ def evaluate(translator: Translator, pairs: Pairs, settings: EvaluateSettings) -
     seconds = time.perf_counter() - started
     evaluation = Evaluation(
         run=str(settings.run), ensemble=settings.ensemble, reverse=each(settings.reverse),
-        reverse_weight=settings.reverse_weight if settings.reverse else None,
+        reverse_weight=settings.reverse_weight if settings.reverse else None, rescore=each(settings.rescore),
+        rescore_weight=settings.rescore_weight if settings.rescore else None,
         name=stored_name(pairs, settings), origin=pairs.origin, languages=translator.languages,
         sentences=len(pairs.sources),
         bleu=bleu(translations, pairs.references, settings.resamples),
@@ -149,7 +152,8 @@ def evaluate(translator: Translator, pairs: Pairs, settings: EvaluateSettings) -
 
 def stored_name(pairs: Pairs, settings: EvaluateSettings) -> str:
     """What the files of an evaluation are called."""
-    return pairs.name + "-ensemble" * bool(settings.ensemble) + "-reranked" * bool(settings.reverse)
+    ranked = bool(settings.reverse or settings.rescore)
+    return pairs.name + "-ensemble" * bool(settings.ensemble) + "-reranked" * ranked
 
 
 class Loss(NamedTuple):

@@ -1,7 +1,7 @@
 """Opening trained models.
 
-Several answer as one (an ensemble) when they are of one shape and know the same pieces; those of the opposite
-direction rank what is found.
+Several answer as one (an ensemble) when they are of one shape and know the same pieces; others rank what is
+found.
 """
 
 from __future__ import annotations
@@ -34,24 +34,30 @@ def open_bundles(run: Runs, device: Device) -> tuple[list[Bundle], torch.device]
     for other in bundles[1:]:
         if not _go_together(first, other):
             raise SettingError(
-                f"run: {first.folder} and {other.folder} have different tokenizers, languages or shapes. An ensemble "
-                "needs models trained on the same packed corpus, with the same shape=."
+                f"run: {first.folder} and {other.folder} have different tokenizers, languages or shapes, or write in "
+                "different directions. An ensemble needs models trained on the same packed corpus, with the same "
+                "shape= and model.reverse_target=."
             )
     return bundles, place
 
 
-def open_reverse(run: Runs, forward: Bundle, place: torch.device) -> list[Bundle]:
-    """The models of the opposite direction that rank what `forward` finds (reranking.py).
+def open_rankers(setting: str, run: Runs, searched: Bundle, place: torch.device) -> list[Bundle]:
+    """The models that rank what `searched` finds (reranking.py); `setting`: reverse, of the opposite direction, or
+    rescore, of the same.
 
-    Their pieces may be others. Raises BundleError for a folder that is none, and SettingError for one that does not
-    translate back.
+    Their pieces may be others. Raises BundleError for a folder that is none, and SettingError for one of another
+    direction.
     """
+    opposite = setting == "reverse"
+    languages = searched.languages[::-1] if opposite else searched.languages
     bundles = [load_bundle(Path(folder), str(place)) for folder in each(run)]
     for bundle in bundles:
-        shapes = {bundle.settings.shape, forward.settings.shape}
-        if bundle.languages != forward.languages[::-1] or shapes != {Shape.N_TO_M}:
-            raise SettingError(f"reverse={bundle.folder} is {_what(bundle)}, and {forward.folder} is {_what(forward)}. "
-                               "It takes two translators of opposite directions: give another, or leave reverse= out.")
+        shapes = {bundle.settings.shape, searched.settings.shape}
+        if bundle.languages != languages or shapes != {Shape.N_TO_M}:
+            raise SettingError(
+                f"{setting}={bundle.folder} is {_what(bundle)}, and {searched.folder} is {_what(searched)}. It takes "
+                f"two translators of {'opposite directions' if opposite else 'the same direction'}: give another, or "
+                f"leave {setting}= out.")
     return bundles
 
 
@@ -62,4 +68,5 @@ def _what(bundle: Bundle) -> str:
 def _go_together(first: Bundle, other: Bundle) -> bool:
     return (first.source_tokenizer.hash == other.source_tokenizer.hash
             and first.target_tokenizer.hash == other.target_tokenizer.hash
-            and first.languages == other.languages and first.settings.shape is other.settings.shape)
+            and first.languages == other.languages and first.settings.shape is other.settings.shape
+            and first.settings.model.reverse_target == other.settings.model.reverse_target)

@@ -27,7 +27,8 @@ def translations(evaluation: Evaluation, comparison: Comparison | None, compare:
          other: Sequence[Bucket] | None) -> None:
     """Prints the scores and the table of BLEU by length to standard output."""
     together = f", together with {', '.join(evaluation.ensemble)}" if evaluation.ensemble else ""
-    ranked = f", ranked by {', '.join(evaluation.reverse)}" if evaluation.reverse else ""
+    rankers = [*evaluation.reverse, *evaluation.rescore]
+    ranked = f", ranked by {', '.join(rankers)}" if rankers else ""
     _head(evaluation, f"{evaluation.sentences} sentences{together}{ranked}")
     print(evaluation.bleu)
     if evaluation.bleu_of_papers is not None:

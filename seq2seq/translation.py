@@ -10,6 +10,7 @@ empty one. Several folders make an ensemble.
 from __future__ import annotations
 
 import dataclasses
+import itertools
 import logging
 from collections.abc import Iterable, Iterator, Sequence
 from typing import Any
@@ -21,12 +22,12 @@ from seq2seq.bundle import Bundle
 from seq2seq.errors import SettingError, UserError
 from seq2seq.graphed_search import GraphedSearch
 from seq2seq.graphs import cuda_recorder
-from seq2seq.loading import open_bundles, open_reverse
+from seq2seq.loading import open_bundles, open_rankers
 from seq2seq.minimum_risk import expected_bleu, shares
 from seq2seq.models.encoder_decoder import EncoderDecoder
 from seq2seq.models.for_search import ForSearch
 from seq2seq.parts import parts
-from seq2seq.reranking import ReverseModels
+from seq2seq.reranking import Scorers
 from seq2seq.search import Ensemble, Hypothesis, translate_ids
 from seq2seq.settings.model import LABELS, Shape
 from seq2seq.settings.reading import read_settings
@@ -52,7 +53,8 @@ class Candidate:
     log_probability: float    # natural logarithm, EOS counted
     attention: Tensor | None  # (T, N) over the source pieces; None for a line that was split
     alignment: list[int] | None = None  # of each piece the source piece with the largest weight
-    reverse_score: float | None = None  # log P(X|Y) / |X| of the reverse models
+    reverse_score: float | None = None  # log P(X|Y) / |X| of the models of reverse=
+    rescored: float | None = None       # log P(Y|X) / |Y| of the models of rescore=
 
 
 @dataclasses.dataclass(frozen=True)
@@ -71,12 +73,13 @@ class Translation:
 class Translator:
     """A trained model, or several as an ensemble, with its tokenizers and its search.
 
-    `reverse`: models of the opposite direction, which rank the candidates of a beam (reranking.py).
+    What ranks the candidates of a beam (reranking.py): `reverse`, models of the opposite direction, `rescore` of the
+    same.
     """
 
     def __init__(self, bundles: Sequence[Bundle], search: SearchSettings, *, reverse: Sequence[Bundle] = (),
-                 reverse_weight: float = 0.3, device: torch.device | str = "cpu",
-                 precision: Numbers = Numbers.FP32, graphs: bool = False,
+                 reverse_weight: float = 0.3, rescore: Sequence[Bundle] = (), rescore_weight: float = 0.3,
+                 device: torch.device | str = "cpu", precision: Numbers = Numbers.FP32, graphs: bool = False,
                  max_source_pieces: int = MAX_SOURCE_PIECES, long: Long = Long.CUT) -> None:
         self.bundles, self.search, self.device = list(bundles), search, torch.device(device)
         self.max_source_pieces, self.long = max_source_pieces, long
@@ -92,19 +95,22 @@ class Translator:
         if graphs:
             models = [_graphed(model, search.shortlist, self.device) for model in models]
         self._model: Any = models[0] if len(models) == 1 else Ensemble(models)
-        self._reverse = ReverseModels(reverse, self.device, search.batch_pieces) if reverse else None
-        self.reverse_weight = reverse_weight
-        if reverse:
-            search.refuse_to_rank([str(bundle.folder) for bundle in reverse])
+        self._reverse = Scorers(reverse, self.device, search.batch_pieces) if reverse else None
+        self._rescore = Scorers(rescore, self.device, search.batch_pieces) if rescore else None
+        self.reverse_weight, self.rescore_weight = reverse_weight, rescore_weight
+        for setting, rankers in (("reverse", reverse), ("rescore", rescore)):
+            if rankers:
+                search.refuse_to_rank(setting, [str(bundle.folder) for bundle in rankers])
 
     @classmethod
     def load(cls, run: Runs, device: str = "auto",
              max_source_pieces: int = MAX_SOURCE_PIECES, long: str = "cut", precision: str = "fp32",
-             graphs: bool = False, reverse: Runs = (), reverse_weight: float = 0.3,
-             **search: Any) -> Translator:
+             graphs: bool = False, reverse: Runs = (), reverse_weight: float = 0.3, rescore: Runs = (),
+             rescore_weight: float = 0.3, **search: Any) -> Translator:
         """Opens a run folder or bundle, or a list of them as an ensemble.
 
-        `reverse` is one of the opposite direction, or a list, `reverse_weight` what it counts (reranking.py);
+        `reverse` is one of the opposite direction, `rescore` one of the same, or lists of them, `reverse_weight` and
+        `rescore_weight` what they count (reranking.py);
         `device` is auto, cpu or cuda; `precision` is fp32, bf16 or int8 (on a CPU); `graphs` takes the steps of
         search as CUDA graphs; `long` is cut or split: what becomes of lines with more than `max_source_pieces`;
         `search` are fields of SearchSettings, for example
@@ -114,16 +120,19 @@ class Translator:
         settings = read_settings(SearchSettings, search, where="search")
         choice = read_settings(Choices, {"device": device, "long": long, "precision": precision, "graphs": graphs})
         return cls.open(run, settings, choice.device, max_source_pieces, choice.long, choice.precision, choice.graphs,
-                        reverse, reverse_weight)
+                        reverse, reverse_weight, rescore, rescore_weight)
 
     @classmethod
     def open(cls, run: Runs, search: SearchSettings, device: Device = Device.AUTO,
              max_source_pieces: int = MAX_SOURCE_PIECES, long: Long = Long.CUT,
              precision: Numbers = Numbers.FP32, graphs: bool = False,
-             reverse: Runs = (), reverse_weight: float = 0.3) -> Translator:
+             reverse: Runs = (), reverse_weight: float = 0.3, rescore: Runs = (),
+             rescore_weight: float = 0.3) -> Translator:
         """`load` with settings that have been read already."""
         bundles, place = open_bundles(run, device)
-        return cls(bundles, search, reverse=open_reverse(reverse, bundles[0], place), reverse_weight=reverse_weight,
+        return cls(bundles, search, reverse=open_rankers("reverse", reverse, bundles[0], place),
+                   reverse_weight=reverse_weight, rescore=open_rankers("rescore", rescore, bundles[0], place),
+                   rescore_weight=rescore_weight,
                    device=place, precision=precision, graphs=graphs, max_source_pieces=max_source_pieces, long=long)
 
     @property
@@ -182,15 +191,15 @@ class Translator:
 
     def _search(self, source: list[list[int]], numbers: list[int], attention: bool) -> list[list[Candidate]]:
         """Candidates of every source, best first."""
-        search = self.search
-        if self._reverse is not None or search.mbr:
+        search, ranked = self.search, self._reverse is not None or self._rescore is not None
+        if ranked or search.mbr:
             search = dataclasses.replace(search, n_best=search.mbr or search.beam_size)
         found = translate_ids(self._model, source, search, self.device, numbers=numbers, attention=attention)
         # All at once: the library's call takes longer to begin than for a sentence.
         texts = iter(self._target.decode([one.pieces for hypotheses in found for one in hypotheses]))
         candidates = [[self._candidate(one, next(texts)) for one in hypotheses] for hypotheses in found]
-        if self._reverse is not None:
-            return self._reranked(self._reverse, self._source.decode(source), candidates)
+        if ranked:
+            return self._reranked(self._source.decode(source), candidates)
         return [self._least_risk(some) for some in candidates] if self.search.mbr else candidates
 
     def _in_parts(self, line: str, ids: list[int], number: int, attention: bool) -> Translation:
@@ -214,18 +223,18 @@ class Translator:
         return Candidate(_one_line(text), self._target.pieces(found.pieces), found.score, found.log_probability,
                          found.attention, alignment)
 
-    def _reranked(self, reverse: ReverseModels, sources: Sequence[str],
-                  candidates: list[list[Candidate]]) -> list[list[Candidate]]:
-        """The best by search and the reverse models together; search's own choice first among equals."""
-        pairs = [(source, one.text) for source, some in zip(sources, candidates, strict=True) for one in some]
-        values = iter(reverse.scores(*zip(*pairs, strict=True)) if pairs else ())
-        result = []
-        for some in candidates:
-            back = [next(values) for _ in some]
-            ranked = [dataclasses.replace(one, score=one.score + self.reverse_weight * value, reverse_score=value)
-                      for one, value in zip(some, back, strict=True)]
-            result.append(sorted(ranked, key=lambda one: one.score, reverse=True)[: self.search.n_best])
-        return result
+    def _reranked(self, sources: Sequence[str], candidates: list[list[Candidate]]) -> list[list[Candidate]]:
+        """The best by search and the models that rank together; search's own choice first among equals."""
+        read = [source for source, some in zip(sources, candidates, strict=True) for _ in some]
+        wrote = [one.text for some in candidates for one in some]
+        back = iter(self._reverse.scores(wrote, read) if self._reverse and read else itertools.repeat(None))
+        again = iter(self._rescore.scores(read, wrote) if self._rescore and read else itertools.repeat(None))
+        ranked = [[self._ranked(one, next(back), next(again)) for one in some] for some in candidates]
+        return [sorted(some, key=lambda one: one.score, reverse=True)[: self.search.n_best] for some in ranked]
+
+    def _ranked(self, one: Candidate, back: float | None, again: float | None) -> Candidate:
+        score = one.score + self.reverse_weight * (back or 0) + self.rescore_weight * (again or 0)
+        return dataclasses.replace(one, score=score, reverse_score=back, rescored=again)
 
     def _least_risk(self, candidates: list[Candidate]) -> list[Candidate]:
         """The best by expected BLEU instead of probability; the more probable first among equals."""

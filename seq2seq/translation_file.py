@@ -121,6 +121,8 @@ def _candidate(candidate: Candidate) -> dict[str, Any]:
     }
     if candidate.reverse_score is not None:
         record["reverse_score"] = round(candidate.reverse_score, 6)
+    if candidate.rescored is not None:
+        record["rescored"] = round(candidate.rescored, 6)
     if candidate.alignment is not None:
         record["alignment"] = candidate.alignment
     if candidate.attention is not None:

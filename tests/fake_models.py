@@ -36,6 +36,8 @@ class FakeState(NamedTuple):
 class TableModel:
     """p(y_t) depends on the sentence, y_{t-1}, t and the sum of the history, through one fixed random table."""
 
+    reverse_target = False
+
     def __init__(self, vocabulary: int, seed: int = 0, sharpness: float = 1.0, attends: bool = True) -> None:
         self.vocabulary, self.attends = vocabulary, attends
         generator = torch.Generator().manual_seed(seed)

@@ -50,6 +50,12 @@ def test_its_own_sentences_do_too_in_every_search(bundle: Path, search: dict) ->
     assert [check.name for check in checks if not check.passed] == ["unknown pieces", "lines that are cut"]
 
 
+def test_one_that_writes_from_right_to_left_passes(bundle: Path) -> None:
+    leftwards = make_bundle(bundle.parent / "leftwards", bundle.parent / "tiny", reverse_target=True)
+    checks = examine(Translator.load(leftwards, device="cpu", max_length=6), SENTENCES, 1e-3)
+    assert [check.name for check in checks if check.passed] == JUDGED
+
+
 def test_an_encoder_that_reads_the_padding_is_found_out(translator: Translator, monkeypatch) -> None:
     def reads_on(self, x, lengths, plain=Encoder.forward):
         return plain(self, x, torch.full_like(lengths, x.shape[1]))

@@ -7,7 +7,7 @@ import torch
 import torch.nn.functional as F
 from networks import VOCABULARY, build, every_network, network, random_batch
 
-from seq2seq.batches import Batch
+from seq2seq.batches import Batch, make_batch
 from seq2seq.errors import SettingError
 from seq2seq.models.build import build_model
 from seq2seq.tokenizer import PAD
@@ -118,6 +118,22 @@ def test_reversing_the_source_keeps_attention_on_source_positions():
         by_hand = plain.encode(reading, torch.tensor([length])).states[0]
         by_hand = torch.cat([by_hand[:-1].flip(0), by_hand[-1:]])
         torch.testing.assert_close(seen.states[row, :length], by_hand, atol=1e-6, rtol=1e-5)
+
+
+def test_a_reversed_target_is_what_a_person_would_turn_by_hand():
+    plain, turned = (build(network(reverse_target=value)) for value in (False, True))
+    batch = random_batch()
+    sides = [[ids[: length - 1].tolist() for ids, length in zip(side, lengths.tolist(), strict=True)] for side, lengths
+             in ((batch.source, batch.source_lengths), (batch.target_out, batch.target_lengths))]
+    by_hand = make_batch(sides[0], [ids[::-1] for ids in sides[1]], range(len(sides[0])))
+    for consistency in (0.0, 1.0):
+        torch.testing.assert_close(turned(batch, consistency=consistency), plain(by_hand, consistency=consistency))
+    torch.testing.assert_close(turned.log_probabilities(batch), plain.log_probabilities(by_hand))
+    assert not torch.allclose(turned.log_probabilities(batch), plain.log_probabilities(batch))
+    read, written = turned.logits(batch), plain.logits(by_hand)
+    for row, length in enumerate(batch.target_lengths.tolist()):  # position t in reading order, EOS last
+        torch.testing.assert_close(read[row, : length - 1], written[row, : length - 1].flip(0))
+        torch.testing.assert_close(read[row, length - 1], written[row, length - 1])
 
 
 @pytest.mark.parametrize(("tie", "tables"), [("none", 3), ("target", 2), ("all", 1)])

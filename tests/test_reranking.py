@@ -1,4 +1,4 @@
-"""Reranking by models of the opposite direction: its formula, and what the commands make of it."""
+"""Reranking by models of the opposite and of the same direction: its formula, and what the commands make of it."""
 
 from __future__ import annotations
 
@@ -11,9 +11,10 @@ from commands import ROOT, is_one_line, run_here
 from tiny_bundle import make_bundle
 from tiny_corpus import make_corpus
 
+from seq2seq.batches import make_batch
 from seq2seq.bundle import load_bundle
 from seq2seq.errors import SettingError
-from seq2seq.reranking import ReverseModels
+from seq2seq.reranking import Scorers
 from seq2seq.tokenizer import BOS, EOS
 from seq2seq.translation import Translator
 
@@ -37,6 +38,14 @@ def back(corpus: Path) -> list[Path]:
             for seed, context in ((1, "attention"), (2, "last"))]
 
 
+@pytest.fixture(scope="module")
+def again(corpus: Path) -> list[Path]:
+    """From right to left, and in other pieces."""
+    pieces = make_corpus(corpus.parent / "other_pieces", train=20, valid=10, vocabulary=32)
+    return [make_bundle(corpus.parent / "leftwards", corpus, seed=5, reverse_target=True),
+            make_bundle(corpus.parent / "pieces", pieces, seed=6)]
+
+
 def by_steps(folder: Path, source: str, candidate: str) -> float:
     """log P(X|Y) / |X|, piece by piece."""
     bundle = load_bundle(folder)
@@ -58,8 +67,29 @@ def test_the_score_of_a_pair_is_that_of_its_steps(back: list[Path]) -> None:
                for pair in zip(sources, candidates, strict=True)]
     bundles = [load_bundle(folder) for folder in back]
     for budget in (1, 20, 1000):  # whatever is beside a pair
-        found = ReverseModels(bundles, torch.device("cpu"), budget).scores(sources, candidates)
+        found = Scorers(bundles, torch.device("cpu"), budget).scores(candidates, sources)
         assert found == pytest.approx(by_hand, abs=1e-4)
+
+
+def test_models_of_the_same_direction_rank_beside_them(forward: Path, back: list[Path], again: list[Path]) -> None:
+    plain = Translator.load(forward, device="cpu", beam_size=6, n_best=6).translate_lines(LINES)
+    ranked = Translator.load(forward, device="cpu", beam_size=6, n_best=6, reverse=back, reverse_weight=0.5,
+                             rescore=again, rescore_weight=2).translate_lines(LINES)
+    bundles = [load_bundle(folder) for folder in again]
+    for one, other in zip(plain, ranked, strict=True):
+        by_hand = {}
+        for candidate in one.candidates:
+            told = [-bundle.model(make_batch(bundle.source_tokenizer.encode([one.source]), ids, [0])).nll.item()
+                    / (len(ids[0]) + 1) for bundle in bundles
+                    for ids in [bundle.target_tokenizer.encode([candidate.text])]]
+            back_score = Scorers([load_bundle(folder) for folder in back], torch.device("cpu"), 1000).scores(
+                [candidate.text], [one.source])[0]
+            by_hand[candidate.text] = candidate.score + 0.5 * back_score + 2 * sum(told) / 2
+        assert [c.text for c in other.candidates] == sorted(by_hand, key=lambda text: -by_hand[text])
+        assert [c.score for c in other.candidates] == pytest.approx(sorted(by_hand.values(), reverse=True), abs=1e-4)
+    assert [one.text for one in plain] != [one.text for one in ranked]
+    alone = Translator.load(forward, device="cpu", beam_size=6, rescore=again).translate_lines(LINES)
+    assert alone[0].candidates[0].reverse_score is None and alone[0].candidates[0].rescored is not None
 
 
 @pytest.mark.parametrize("weight", [0.0, 0.5, 3.0])
@@ -68,11 +98,11 @@ def test_candidates_are_those_of_the_beam_in_another_order(forward: Path, back: 
     chosen = Translator.load(forward, device="cpu", reverse=back, reverse_weight=weight, beam_size=6,
                              n_best=6).translate_lines(LINES)
     best = Translator.load(forward, device="cpu", reverse=back, reverse_weight=weight, beam_size=6).translate(LINES)
-    reverse = ReverseModels([load_bundle(folder) for folder in back], torch.device("cpu"), 1000)
+    reverse = Scorers([load_bundle(folder) for folder in back], torch.device("cpu"), 1000)
     moved = 0
     for one, other in zip(plain, chosen, strict=True):
         texts = [candidate.text for candidate in one.candidates]
-        values = reverse.scores([one.source] * len(texts), texts)
+        values = reverse.scores(texts, [one.source] * len(texts))
         by_hand = sorted(((candidate.score + weight * value, candidate.text) for candidate, value
                           in zip(one.candidates, values, strict=True)), reverse=True)
         assert [candidate.score for candidate in other.candidates] == pytest.approx([score for score, _ in by_hand])
@@ -121,6 +151,30 @@ def test_translate_ranks(forward: Path, back: list[Path], tmp_path: Path, capfdb
     assert "reverse_score" not in records[1]
 
 
+def test_translate_and_evaluate_rescore(forward: Path, again: list[Path], tmp_path: Path, capfdbinary,
+                                        monkeypatch) -> None:
+    (tmp_path / "in").write_text("\n".join(LINES))
+    usual = [f"run={forward}", "device=cpu", f"rescore=[{again[0]},{again[1]}]", "rescore_weight=2"]
+    done = run_here("translate", [*usual, f"input={tmp_path / 'in'}", "search.beam_size=6", "format=jsonl"],
+                    capfdbinary, monkeypatch)
+    translator = Translator.load(forward, device="cpu", rescore=again, rescore_weight=2, beam_size=6)
+    expected = translator.translate_lines(LINES)
+    records = [json.loads(line) for line in done.out.decode().split("\n")[:-1]]
+    assert [record["translation"] for record in records] == [one.text for one in expected]
+    assert records[0]["rescored"] == pytest.approx(expected[0].candidates[0].rescored, abs=1e-5)
+    assert "rescored" not in records[1] and "reverse_score" not in records[0]
+    done = run_here("evaluate", [*usual, "plots=false", "resamples=100", "split=valid"], capfdbinary, monkeypatch)
+    assert f"ranked by {again[0]}, {again[1]}" in done.out.decode(), done.err
+    record = json.loads((forward / "evaluation" / "valid-reranked.json").read_text("utf-8"))
+    assert (record["rescore"], record["rescore_weight"]) == (list(map(str, again)), 2)
+    assert (record["reverse"], record["reverse_weight"]) == ([], None)
+
+
+def test_both_directions_of_writing_are_no_ensemble(forward: Path, again: list[Path]) -> None:
+    with pytest.raises(SettingError, match=r"or write in different directions.*model\.reverse_target="):
+        Translator.load([forward, again[0]], device="cpu")
+
+
 def test_a_stored_beam_tells_what_each_weight_chooses(forward: Path, back: list[Path], tmp_path: Path, capfdbinary,
                                                       monkeypatch) -> None:
     """benchmarks/candidates.py: of one beam, without searching again."""
@@ -161,6 +215,10 @@ def test_evaluate_ranks(forward: Path, back: list[Path], corpus: Path, capfdbina
 @pytest.mark.parametrize(("words", "line"), [
     (["reverse={forward}"], "reverse={forward} is en to de (shape=n_to_m), and {forward} is en to de (shape=n_to_m). "
                             "It takes two translators of opposite directions: give another, or leave reverse= out."),
+    (["rescore={back}"], "rescore={back} is de to en (shape=n_to_m), and {forward} is en to de (shape=n_to_m). "
+                         "It takes two translators of the same direction: give another, or leave rescore= out."),
+    (["rescore={forward}", "search=greedy"], "rescore={forward} ranks the candidates of a beam, and this is search="),
+    (["rescore={forward}", "rescore_weight=-1"], "rescore_weight=-1"),
     (["reverse={back}", "search=greedy"], "ranks the candidates of a beam, and this is search=greedy"),
     (["reverse={back}", "reverse_weight=-1"], "reverse_weight=-1"),
     (["reverse=nowhere"], "nowhere"),

@@ -259,6 +259,7 @@ NETWORKS = [
     {"context": "last", "cell": "lstm"}, {"context": "pooled", "feed_context": "initial_state", "output": False},
     {"context": "attention", "score": "scaled", "heads": 2, "attention_feed": "upper_layers", "decoder_layers": 2},
     {"context": "attention", "attention_feed": "input", "query": "current", "reverse_source": True},
+    {"context": "attention", "reverse_target": True},
 ]
 
 

@@ -94,6 +94,7 @@ def test_every_shape_brings_what_it_needs_and_refuses_the_rest(shape):
 @pytest.mark.parametrize(("overrides", "line"), [
     (["shape=n_to_1", "model.tie=target"], "model.tie=target cannot go with shape=n_to_1, which has no target"),
     (["shape=one_to_n", "model.reverse_source=true"], "model.reverse_source=true belongs to shape=n_to_m"),
+    (["shape=one_to_n", "model.reverse_target=true"], "model.reverse_target=true belongs to shape=n_to_m"),
     (["shape=n_to_n", "training.best_by=bleu"], "training.best_by=bleu cannot go with shape=n_to_n. Choose "
                                                 "training.best_by=accuracy or training.best_by=perplexity."),
     (["shape=one_to_n", "training.best_by=accuracy"], "training.best_by=accuracy cannot go with shape=one_to_n"),

@@ -15,11 +15,12 @@ from seq2seq.shortlist import Shortlist
 
 
 def make_bundle(folder: Path, corpus: Path, context: str = "attention", seed: int = 0,
-                languages: tuple[str, str] = ("en", "de"), shortlist: Shortlist | None = None) -> Path:
+                languages: tuple[str, str] = ("en", "de"), shortlist: Shortlist | None = None,
+                **model_settings: bool) -> Path:
     """Writes a bundle for the packed corpus; returns its folder."""
     packed = PackedCorpus.open(corpus)
     settings = read_settings(TrainSettings, {
-        "corpus": str(corpus), "context": {"kind": context}, "model": {"embedding": 16, "hidden": 32},
+        "corpus": str(corpus), "context": {"kind": context}, "model": {"embedding": 16, "hidden": 32} | model_settings,
     })
     source, target = packed.tokenizers()
     torch.manual_seed(seed)

@@ -13,14 +13,15 @@ import sentencepiece
 WORDS = ["ba", "do", "fi", "gu", "ke", "lo", "mi", "nu", "pa", "re", "so", "tu"]
 
 
-def make_corpus(folder: Path, train: int = 200, valid: int = 20, seed: int = 1) -> Path:
+def make_corpus(folder: Path, train: int = 200, valid: int = 20, seed: int = 1,
+                vocabulary: int = 48) -> Path:
     """Writes `train`, `valid` and `test` splits of 2 to 8 words; returns the folder."""
     import datasets
 
     datasets.disable_progress_bars()
     draw = random.Random(seed)
     sentences = [" ".join(draw.choices(WORDS, k=draw.randint(2, 8))) for _ in range(train + 2 * valid)]
-    model = _tokenizer()
+    model = _tokenizer(vocabulary)
     pieces = sentencepiece.SentencePieceProcessor(model_proto=model)
     folder.mkdir(parents=True)
     (folder / "tokenizer.model").write_bytes(model)
@@ -42,9 +43,9 @@ def make_corpus(folder: Path, train: int = 200, valid: int = 20, seed: int = 1) 
     return folder
 
 
-def _tokenizer() -> bytes:
+def _tokenizer(vocabulary: int) -> bytes:
     model = io.BytesIO()
     sentencepiece.SentencePieceTrainer.train(
-        sentence_iterator=iter(WORDS * 20), model_writer=model, model_type="bpe", vocab_size=48,
+        sentence_iterator=iter(WORDS * 20), model_writer=model, model_type="bpe", vocab_size=vocabulary,
         pad_id=0, unk_id=1, bos_id=2, eos_id=3, hard_vocab_limit=False, minloglevel=2, num_threads=1)
     return model.getvalue()

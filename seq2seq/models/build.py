@@ -54,7 +54,8 @@ def _encoder_decoder(settings: NetworkSettings, source_vocabulary: int, target_v
         encoder=encoder, decoder=decoder, context=_context(settings), source_embedding=source, target_embedding=target,
         tied_output=model.tie is not Tie.NONE, embedding_dropout=model.dropout.embedding,
         readout_dropout=model.dropout.readout, word_dropout=model.dropout.word,
-        variational=model.dropout.variational, reverse_source=model.reverse_source)
+        variational=model.dropout.variational, reverse_source=model.reverse_source,
+        reverse_target=model.reverse_target)
 
 
 def _labeller(settings: NetworkSettings, source_vocabulary: int, labels: int,

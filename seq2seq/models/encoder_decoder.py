@@ -32,7 +32,7 @@ class EncoderDecoder(nn.Module):
     def __init__(self, *, encoder: Encoder | OneInput, decoder: Decoder, context: FixedContext | None,
                  source_embedding: nn.Embedding, target_embedding: nn.Embedding, tied_output: bool,
                  embedding_dropout: float, readout_dropout: float, word_dropout: float, variational: bool,
-                 reverse_source: bool) -> None:
+                 reverse_source: bool, reverse_target: bool) -> None:
         super().__init__()
         self.encoder, self.decoder, self.context = encoder, decoder, context
         self.source_embedding, self.target_embedding = source_embedding, target_embedding
@@ -42,7 +42,8 @@ class EncoderDecoder(nn.Module):
         if not tied_output:
             nn.init.xavier_uniform_(self.output_weight)
         self.embed = Embed(embedding_dropout, word_dropout, variational)
-        self.readout_dropout, self.reverse_source = Dropout(readout_dropout, variational), reverse_source
+        self.readout_dropout = Dropout(readout_dropout, variational)
+        self.reverse_source, self.reverse_target = reverse_source, reverse_target
 
     def forward(self, batch: Batch, label_smoothing: float = 0.0, scheduled_sampling: float = 0.0,
                 consistency: float = 0.0, cutoff: float = 0.0, weights: Tensor | None = None) -> Loss:
@@ -51,6 +52,7 @@ class EncoderDecoder(nn.Module):
         `consistency` is the strength of R-Drop, with `cutoff` that of SimCut (consistency.py); `weights` (B,) says how
         much each row counts, and goes with neither.
         """
+        batch = self.as_written(batch)
         if consistency > 0:
             batch = twice(batch)
         memory = self.encode(batch.source, batch.source_lengths, cutoff)
@@ -68,14 +70,29 @@ class EncoderDecoder(nn.Module):
         return consistent_loss(*output, consistency, cutoff > 0) if consistency > 0 else output_loss(*output, *counts)
 
     def logits(self, batch: Batch) -> Tensor:
-        """Teacher forcing: the logits of y_1..y_T, (B, T, V)."""
+        """Teacher forcing: the logits of y_1..y_T, (B, T, V), in reading order."""
         memory = self.encode(batch.source, batch.source_lengths)
-        return self._output(self._features(batch.target_in, memory))
+        logits = self._output(self._features(self.as_written(batch).target_in, memory))
+        return self.as_read(logits, batch.target_lengths)
 
     def log_probabilities(self, batch: Batch) -> Tensor:
         """Teacher forcing: log p(y_1..y_M, EOS | x) of each row, natural logarithm, (B,)."""
         logs = self.logits(batch).log_softmax(-1).gather(2, batch.target_out[..., None])[..., 0]
         return logs.masked_fill(batch.target_out == PAD, 0).sum(1)
+
+    def as_written(self, batch: Batch) -> Batch:
+        """With the target in the order that the decoder writes it: with reverse_target y_M..y_1, then EOS as always."""
+        if not self.reverse_target:
+            return batch
+        lengths = batch.target_lengths.to(batch.target_in.device) - 1
+        # BOS stays in front: what follows it are the M pieces.
+        pieces = reverse_by_length(batch.target_in[:, 1:], lengths)
+        return batch._replace(target_in=torch.cat([batch.target_in[:, :1], pieces], dim=1),
+                              target_out=reverse_by_length(batch.target_out, lengths))
+
+    def as_read(self, steps: Tensor, lengths: Tensor) -> Tensor:
+        """What belongs to the steps of writing (B, T, X), in reading order; `lengths` (B,) with EOS."""
+        return reverse_by_length(steps, lengths.to(steps.device) - 1) if self.reverse_target else steps
 
     def encode(self, source: Tensor, lengths: Tensor, cutoff: float = 0.0) -> Memory:
         """Source ids (B, S), EOS last and PAD behind, lengths (B,) -> the sentences' memory."""

@@ -35,6 +35,7 @@ class ForSearch:
         if bf16:
             model = copy.deepcopy(model).to(torch.bfloat16)
         self.model, device = model, model.output_weight.device
+        self.reverse_target = model.reverse_target
         if shortlist is not None:
             self.shortlist = torch.from_numpy(shortlist.translations[:, :best]).to(device, torch.int64)
             common = common_candidates(torch.from_numpy(shortlist.frequent).to(device, torch.int64))

@@ -56,8 +56,13 @@ def translate_ids(model: Searchable[M, D], source: Sequence[Sequence[int]], sett
                 )
                 found = choose_pieces(*batch, choose, settings.n_best)
         for row, hypotheses in zip(rows, found, strict=True):
-            result[row] = hypotheses
+            result[row] = [_as_read(one) for one in hypotheses] if model.reverse_target else hypotheses
     return result
+
+
+def _as_read(one: Hypothesis) -> Hypothesis:
+    """What was written from right to left, from left to right."""
+    return one._replace(pieces=one.pieces[::-1], attention=None if one.attention is None else one.attention.flip(0))
 
 
 def batches_of_like_length(lengths: list[int], budget: int) -> Iterator[list[int]]:

@@ -41,6 +41,11 @@ D = TypeVar("D", bound=State)
 class Searchable(Protocol[M, D]):
     """A model that can be asked for the next piece."""
 
+    @property
+    def reverse_target(self) -> bool:
+        """The next piece is the one to the left: it writes y_M..y_1."""
+        ...
+
     def encode(self, source: Tensor, lengths: Tensor) -> M:
         """`source` (B, S) ids that end in EOS, PAD behind; `lengths` (B,), EOS counted."""
         ...
@@ -65,7 +70,7 @@ def pieces_of(columns: Tensor | None, places: Tensor) -> Tensor:
 class Hypothesis(NamedTuple):
     """A finished translation."""
 
-    pieces: list[int]         # y_1..y_T, without BOS and EOS
+    pieces: list[int]         # y_1..y_T in reading order, without BOS and EOS
     score: float              # what hypotheses are ranked by: log_probability under penalties.py
     log_probability: float    # log p(y_1..y_T, EOS | x), natural logarithm, the model's own
     attention: Tensor | None  # (T, N) a_tj over the N source pieces (EOS counted), where asked for

@@ -37,10 +37,12 @@ class EnsembleState(NamedTuple):
 
 
 class Ensemble:
-    """A Searchable made of Searchables with the same vocabularies, and the same shortlist or none."""
+    """A Searchable made of Searchables with the same vocabularies, the same shortlist or none, and of one direction of
+    writing."""
 
     def __init__(self, models: Sequence[Any]) -> None:
         self.models = tuple(models)
+        self.reverse_target = self.models[0].reverse_target
 
     def encode(self, source: Tensor, lengths: Tensor) -> EnsembleMemory:
         return EnsembleMemory(tuple(model.encode(source, lengths) for model in self.models))

@@ -8,7 +8,7 @@ from seq2seq.errors import SettingError
 from seq2seq.settings.reading import check
 from seq2seq.settings.search import SearchSettings
 from seq2seq.settings.training import Device
-from seq2seq.settings.translate import Numbers, check_reverse, need_run
+from seq2seq.settings.translate import Numbers, check_ranking, need_run
 
 
 @dataclasses.dataclass(kw_only=True)
@@ -17,6 +17,8 @@ class EvaluateSettings:
     ensemble: list[str] = dataclasses.field(default_factory=list)  # other runs that translate together with it
     reverse: str | list[str] | None = None  # runs of the opposite direction, which rank the candidates
     reverse_weight: float = 0.3   # lambda of log P(X|Y) / |X|           seq2seq/reranking.py
+    rescore: str | list[str] | None = None  # others of its direction, right to left or of other pieces: they rank too
+    rescore_weight: float = 0.3   # mu of log P(Y|X) / |Y|
     split: str = "test"           # of the corpus: test or valid
     corpus: str | None = None     # folder; null: the one the run was trained on
     source: str | None = None     # files instead of a split, plain or .gz
@@ -39,7 +41,7 @@ class EvaluateSettings:
         for field in ("batch_pieces", "max_source_pieces", "threads"):
             check(self, field, at_least=1)
         check(self, "heat_maps", at_least=0)
-        check_reverse(self)
+        check_ranking(self)
         check(self, "resamples", at_least=100)
         if (self.source is None) != (self.reference is None):
             given, other = ("source", "reference") if self.reference is None else ("reference", "source")

@@ -176,6 +176,7 @@ class ModelSettings:
     tie: Tie = Tie.TARGET
     readout: ReadoutKind = ReadoutKind.LUONG
     reverse_source: bool = False  # Sutskever et al. 2014
+    reverse_target: bool = False  # written from right to left: Liu et al. 2016
     words: WordSettings = dataclasses.field(default_factory=WordSettings)  # of shape=n_to_n only
     dropout: DropoutSettings = dataclasses.field(default_factory=DropoutSettings)
 
@@ -253,5 +254,6 @@ def _check_shape(settings: NetworkSettings) -> None:
     if shape in LABELS and settings.model.tie is not Tie.NONE:
         raise SettingError(f"model.tie={settings.model.tie.value} cannot go with shape={shape.value}, which has no "
                            "target embeddings. Choose model.tie=none.")
-    if settings.model.reverse_source and shape is not Shape.N_TO_M:
-        raise SettingError(f"model.reverse_source=true belongs to shape=n_to_m; shape={shape.value} does without.")
+    for name in ("reverse_source", "reverse_target"):
+        if getattr(settings.model, name) and shape is not Shape.N_TO_M:
+            raise SettingError(f"model.{name}=true belongs to shape=n_to_m; shape={shape.value} does without.")

@@ -43,10 +43,12 @@ class Choices:
 
 
 class Reranked(Protocol):
-    """Settings with reverse=."""
+    """Settings with reverse= and rescore=."""
 
     reverse: str | list[str] | None
     reverse_weight: float
+    rescore: str | list[str] | None
+    rescore_weight: float
     search: SearchSettings
 
 
@@ -55,6 +57,8 @@ class TranslateSettings:
     run: str | list[str] | None = None  # folder of a run or bundle; a list is an ensemble
     reverse: str | list[str] | None = None  # translators of the opposite direction, which rank the candidates
     reverse_weight: float = 0.3         # lambda of log P(X|Y) / |X|                   seq2seq/reranking.py
+    rescore: str | list[str] | None = None  # of the same direction, right to left or of other pieces: they rank too
+    rescore_weight: float = 0.3         # mu of log P(Y|X) / |Y|
     input: str | None = None            # file, plain or .gz; null: standard input
     output: str | None = None           # file; null: standard output
     format: Format = Format.TEXT
@@ -70,18 +74,19 @@ class TranslateSettings:
         need_run(self.run)
         for field in ("max_source_pieces", "threads"):
             check(self, field, at_least=1)
-        check_reverse(self)
+        check_ranking(self)
         if self.format is Format.TEXT and self.search.n_best > 1:
             raise SettingError(
                 f"search.n_best={self.search.n_best} needs format=jsonl: format=text has one translation in a line."
             )
 
 
-def check_reverse(settings: Reranked) -> None:
+def check_ranking(settings: Reranked) -> None:
     """Raises SettingError for a weight out of range, or a search that leaves nothing to rank."""
-    check(settings, "reverse_weight", at_least=0)
-    if settings.reverse:
-        settings.search.refuse_to_rank(settings.reverse)
+    for setting, runs in (("reverse", settings.reverse), ("rescore", settings.rescore)):
+        check(settings, f"{setting}_weight", at_least=0)
+        if runs:
+            settings.search.refuse_to_rank(setting, runs)
 
 
 def need_run(run: str | list[str] | None) -> None:
