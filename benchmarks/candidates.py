@@ -1,12 +1,13 @@
-"""What a beam holds: BLEU of what each weight of reverse= chooses of its candidates, and of what the reference would.
+"""What a beam holds: BLEU of what each weight of reverse= and rescore= chooses of its candidates, and of what the
+reference would.
 
-    python translate.py run=A reverse=B reverse_weight=0 search.beam_size=10 search.n_best=10 format=jsonl \\
-        < val.de > candidates.jsonl
-    python benchmarks/candidates.py candidates.jsonl val.en --weight 0 0.3 0.5 1 > table.md
+    python translate.py run=A reverse=B reverse_weight=0 rescore=C rescore_weight=0 \\
+        search.beam_size=10 search.n_best=10 format=jsonl < val.de > candidates.jsonl
+    python benchmarks/candidates.py candidates.jsonl val.en --reverse 0 0.3 0.5 --rescore 0 0.3 0.5 > table.md
 
-One beam serves for all weights: with reverse_weight=0 the score of a candidate is that of search, to which lambda times
-its log P(X|Y) / |X| is added here (seq2seq/reranking.py). Choose on validation. The table is Markdown, on standard
-output.
+One beam serves for all weights: with weights of 0 the score of a candidate is that of search, to which lambda times
+its log P(X|Y) / |X| and mu times its log P(Y|X) / |Y| are added here (seq2seq/reranking.py). Choose on validation. The
+table is Markdown, on standard output.
 """
 
 from __future__ import annotations
@@ -23,12 +24,15 @@ from seq2seq.errors import UserError
 from seq2seq.scoring import bleu, length_ratio, sentence_bleu
 from seq2seq.text import read_lines
 
+SCORES = {"reverse": "reverse_score", "rescore": "rescored"}  # what each setting writes beside a candidate
+
 
 def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
-    parser.add_argument("candidates", type=Path, help="of translate.py format=jsonl search.n_best=N reverse_weight=0")
+    parser.add_argument("candidates", type=Path, help="of translate.py format=jsonl search.n_best=N, weights of 0")
     parser.add_argument("reference", type=Path)
-    parser.add_argument("--weight", type=float, nargs="+", default=[0, 0.1, 0.2, 0.3, 0.5, 1])
+    for setting, default in (("reverse", [0, 0.1, 0.2, 0.3, 0.5, 1]), ("rescore", [0])):
+        parser.add_argument(f"--{setting}", type=float, nargs="+", default=default, metavar="WEIGHT")
     arguments = parser.parse_args()
     try:
         lines = [json.loads(line) for line in read_lines(arguments.candidates)]
@@ -38,20 +42,26 @@ def main() -> None:
     if len(lines) != len(references):
         parser.error(f"{arguments.candidates} has {len(lines)} lines and {arguments.reference} {len(references)}")
     found = [line.get("n_best", []) for line in lines]
-    if not all("reverse_score" in one for some in found for one in some) or not any(found):
-        parser.error(f"{arguments.candidates} is not of translate.py format=jsonl search.n_best=N reverse=RUN")
-    rows = {f"{weight:g}": [chosen(some, weight) for some in found] for weight in arguments.weight}
-    rows["chosen by the reference"] = by_reference(found, references)
-    print("| weight | BLEU | length |\n|---|---|---|")
+    for setting, score in SCORES.items():
+        ranked = any(found) and all(score in one for some in found for one in some)
+        if not ranked and (any(getattr(arguments, setting)) or not any(found)):
+            parser.error(f"{arguments.candidates} is not of translate.py format=jsonl search.n_best=N {setting}=RUN")
+    rows = {f"{back:g} | {again:g}": [chosen(some, back, again) for some in found]
+            for back in arguments.reverse for again in arguments.rescore}
+    rows["chosen by the | reference"] = by_reference(found, references)
+    print("| reverse_weight | rescore_weight | BLEU | length |\n|---|---|---|---|")
     for name, translations in rows.items():
         score = bleu(translations, references, resamples=0)
         print(f"| {name} | {score.value:.2f} | {length_ratio(translations, references):.3f} |")
     print(f"\nBLEU: {score.signature}; {sum(map(len, found)) / len(found):.1f} candidates a sentence")
 
 
-def chosen(candidates: list[dict[str, Any]], weight: float) -> str:
+def chosen(candidates: list[dict[str, Any]], back: float, again: float) -> str:
     """The translation of the best score; search's own choice first among equals, and none of an empty line."""
-    best = max(candidates, key=lambda one: one["score"] + weight * one["reverse_score"], default=None)
+    def total(one: dict[str, Any]) -> float:
+        return one["score"] + back * one.get(SCORES["reverse"], 0) + again * one.get(SCORES["rescore"], 0)
+
+    best = max(candidates, key=total, default=None)
     return best["translation"] if best else ""
 
 

@@ -234,7 +234,7 @@ def test_the_table_of_an_ablation_has_means_over_seeds_and_the_difference_from_n
 
 def test_candidates_are_chosen_by_every_weight_and_by_the_reference(tmp_path, capsys, monkeypatch):
     def one(text: str, score: float, back: float) -> dict:
-        return {"translation": text, "score": score, "reverse_score": back}
+        return {"translation": text, "score": score, "reverse_score": back, "rescored": 2 * back}
 
     good, bad = "a b c d e", "x y\u2028z u v"  # of one line, whatever it holds
     found, reference = tmp_path / "found.jsonl", tmp_path / "reference"
@@ -243,11 +243,13 @@ def test_candidates_are_chosen_by_every_weight_and_by_the_reference(tmp_path, ca
         [one(good, -1.0, -1.0), one(bad, -1.0, -1.0)],  # search's own choice
         [])))                                           # an empty line
     reference.write_text(f"{good}\n{good}\n\n")
-    monkeypatch.setattr(sys, "argv", ["candidates.py", str(found), str(reference), "--weight", "0", "0.4", "0.6"])
+    monkeypatch.setattr(sys, "argv", ["candidates.py", str(found), str(reference), "--reverse", "0", "0.4", "0.6",
+                                      "--rescore", "0", "0.06"])
     candidates.main()
-    rows = dict(line.split(" | ")[:2] for line in capsys.readouterr().out.splitlines() if line.startswith("| "))
-    assert float(rows["| 0"]) == float(rows["| 0.4"]) < 60
-    assert float(rows["| 0.6"]) == float(rows["| chosen by the reference"]) == 100
+    rows = {tuple(line.split(" | ")[:2]): float(line.split(" | ")[2]) for line in
+            capsys.readouterr().out.splitlines()[2:] if line.startswith("| ")}
+    assert rows["| 0", "0"] == rows["| 0.4", "0"] == rows["| 0", "0.06"] < 60
+    assert rows["| 0.6", "0"] == rows["| 0.4", "0.06"] == rows["| chosen by the", "reference"] == 100
 
 
 @pytest.mark.parametrize(("line", "said"), [

@@ -175,24 +175,25 @@ def test_both_directions_of_writing_are_no_ensemble(forward: Path, again: list[P
         Translator.load([forward, again[0]], device="cpu")
 
 
-def test_a_stored_beam_tells_what_each_weight_chooses(forward: Path, back: list[Path], tmp_path: Path, capfdbinary,
-                                                      monkeypatch) -> None:
+def test_a_stored_beam_tells_what_each_weight_chooses(forward: Path, back: list[Path], again: list[Path],
+                                                      tmp_path: Path, capfdbinary, monkeypatch) -> None:
     """benchmarks/candidates.py: of one beam, without searching again."""
     monkeypatch.syspath_prepend(str(ROOT / "benchmarks"))
     from candidates import chosen
 
     (tmp_path / "in").write_text("\n".join(LINES))
     done = run_here("translate", [f"run={forward}", "device=cpu", f"input={tmp_path / 'in'}", f"reverse={back[0]}",
-                                  "reverse_weight=0", "search.beam_size=6", "search.n_best=6", "format=jsonl"],
-                    capfdbinary, monkeypatch)
+                                  "reverse_weight=0", f"rescore={again[0]}", "rescore_weight=0", "search.beam_size=6",
+                                  "search.n_best=6", "format=jsonl"], capfdbinary, monkeypatch)
     found = [json.loads(line)["n_best"] for line in done.out.decode().splitlines()]
     every = set()
-    for weight in (0, 0.5, 5):
-        translator = Translator.load(forward, device="cpu", reverse=back[0], reverse_weight=weight, beam_size=6)
+    for weights in ((0, 0), (0.5, 0), (5, 0), (0, 5), (0.5, 3)):
+        translator = Translator.load(forward, device="cpu", beam_size=6, reverse=back[0], reverse_weight=weights[0],
+                                     rescore=again[0], rescore_weight=weights[1])
         translations = translator.translate(LINES)
-        assert [chosen(some, weight) for some in found] == translations
+        assert [chosen(some, *weights) for some in found] == translations
         every.add(tuple(translations))
-    assert len(every) > 1
+    assert len(every) > 2
 
 
 def test_evaluate_ranks(forward: Path, back: list[Path], corpus: Path, capfdbinary, monkeypatch) -> None:
