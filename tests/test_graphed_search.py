@@ -32,7 +32,8 @@ SEARCHES = {
     "sample": {"kind": SearchKind.SAMPLE, "n_best": 2, "seed": 3, "top_k": 8, "temperature": 0.8},
 }
 ATTENDING = network(cell="lstm", attention_feed="upper_layers", decoder_layers=2, residual=True)
-SOME = [*list(every_network())[::23], ("one layer", network()), ("heads", network(score="scaled", heads=4))]
+SOME = [*list(every_network())[::23], ("one layer", network()), ("heads", network(score="scaled", heads=4)),
+        ("right to left", network(reverse_target=True))]
 ON_GPU = pytest.mark.skipif(not torch.cuda.is_available(), reason="needs a CUDA device")
 
 
