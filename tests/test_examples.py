@@ -1,4 +1,4 @@
-"""The scripts of examples/: what they say is what the commands take."""
+"""The makefile of examples/: what it says is what the commands take."""
 
 from __future__ import annotations
 
@@ -13,15 +13,25 @@ from omegaconf import OmegaConf
 from test_settings import CONFIGURATION, composed
 
 from seq2seq.settings.evaluate import EvaluateSettings
+from seq2seq.settings.experiment import ExperimentSettings
 from seq2seq.settings.prepare import PrepareSettings
 from seq2seq.settings.reading import read_settings
-from seq2seq.settings.training import TrainSettings
 from seq2seq.settings.translate import TranslateSettings
 
 KINDS = {"evaluate": EvaluateSettings, "translate": TranslateSettings, "prepare": PrepareSettings}
 STAND_IN = """#!/bin/sh
 echo "$@" >> commands
-for word in "$@"; do case "$word" in output=*) echo made > "${word#output=}";; esac; done
+name=test
+for word in "$@"; do case "$word" in
+    output=*) echo made > "${word#output=}";;
+    ensemble=*) name=test-ensemble;;
+    corpus=*) corpus=${word#corpus=};;
+    run=*) run=${word#run=};;
+esac; done
+case "$1" in
+    -m) mkdir -p "$corpus"; touch "$corpus/manifest.json";;
+    evaluate.py) mkdir -p "$run/evaluation"; touch "$run/evaluation/$name.json";;
+esac
 """
 
 
@@ -31,13 +41,19 @@ def test_the_commands_of_multi30k_best_are_ours_and_in_order(tmp_path: Path) -> 
     python.chmod(python.stat().st_mode | stat.S_IXUSR)
     for name in ("train.de", "train.en"):
         (tmp_path / name).write_text(f"{name}\n")
-    script = ["sh", str(ROOT / "examples" / "multi30k_best.sh"), str(tmp_path), "training.graphs=true"]
-    subprocess.run(script, check=True, cwd=tmp_path, env={**os.environ, "PYTHON": str(python)})
+    script = ["make", "-j9", "-f", str(ROOT / "examples" / "multi30k_best.mk"), f"RAW={tmp_path}",
+              "SETTINGS=training.graphs=true"]
+    environment = {**os.environ, "PYTHON": str(python)}
+    subprocess.run(script, check=True, cwd=tmp_path, env=environment)
+    commands = (tmp_path / "commands").read_text()
+    shown = subprocess.run(script, check=True, cwd=tmp_path, env=environment, capture_output=True, text=True).stdout
+    assert (tmp_path / "commands").read_text() == commands  # again: all is there, and it says where
+    assert all((tmp_path / path).is_file() for path in shown.splitlines()) and len(shown.splitlines()) == 8
     made, trained = {str(tmp_path)}, []
-    for line in (tmp_path / "commands").read_text().splitlines():
+    for line in commands.splitlines():
         command, *words = line.removeprefix("-m ").split()
         if command == "train.py":
-            settings = read_settings(TrainSettings, composed(*words))
+            settings = read_settings(ExperimentSettings, composed(*words))
             assert settings.corpus in made and (settings.fork is None or settings.fork in made)
             assert settings.training.graphs == (settings.training.risk == 0)  # refused together
             made.add(settings.run)
@@ -53,6 +69,6 @@ def test_the_commands_of_multi30k_best_are_ours_and_in_order(tmp_path: Path) -> 
             assert {given.run, *given.ensemble} <= made
         else:
             assert len(given.run) == 3 and set(given.run) <= made
-    assert len(trained) == len(set(trained)) == 18
+    assert len(trained) == len(set(trained)) == 24
     assert (tmp_path / "data" / "made" / "all.de").read_text() == "train.de\ntrain.de\nmade\n"
     assert (tmp_path / "data" / "made" / "all.en").read_text() == "train.en\nmade\ntrain.en\n"
