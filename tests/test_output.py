@@ -4,7 +4,7 @@ import pytest
 import torch
 
 from seq2seq.models import output
-from seq2seq.models.output import output_loss, reference_loss
+from seq2seq.models.output import log_probabilities, output_loss, reference_loss
 
 R, E, V, PAD = 37, 6, 19, 0
 
@@ -29,6 +29,15 @@ def test_loss_and_gradients_equal_the_reference(monkeypatch, smoothing, block):
         results.append([loss.smoothed, loss.nll, *(parameter.grad for parameter in parameters)])
     for fast, reference in zip(*results, strict=True):
         torch.testing.assert_close(fast, reference, atol=1e-4, rtol=1e-5)
+
+
+@pytest.mark.parametrize("block", [V, 7 * V, 10**6])
+def test_log_probabilities_are_those_of_the_softmax(monkeypatch, block):
+    monkeypatch.setattr(output, "BLOCK_LOGITS", block)
+    (r, weight, bias), target = tensors()
+    logits = r @ weight.T + bias
+    torch.testing.assert_close(log_probabilities(r, weight, bias, target),
+                               logits.log_softmax(-1)[torch.arange(R), target], atol=1e-5, rtol=1e-5)
 
 
 def test_networks_in_double_precision_train_too():

@@ -21,7 +21,7 @@ from seq2seq.models.dropout import Dropout
 from seq2seq.models.embed import Embed
 from seq2seq.models.encoder import Encoder, reverse_by_length
 from seq2seq.models.one_input import OneInput
-from seq2seq.models.output import output_loss, real_rows
+from seq2seq.models.output import log_probabilities, output_loss, real_rows
 from seq2seq.models.records import Loss, Memory, State
 from seq2seq.tokenizer import PAD
 
@@ -77,7 +77,10 @@ class EncoderDecoder(nn.Module):
 
     def log_probabilities(self, batch: Batch) -> Tensor:
         """Teacher forcing: log p(y_1..y_M, EOS | x) of each row, natural logarithm, (B,)."""
-        logs = self.logits(batch).log_softmax(-1).gather(2, batch.target_out[..., None])[..., 0]
+        batch = self.as_written(batch)
+        features = self._features(batch.target_in, self.encode(batch.source, batch.source_lengths))
+        logs = log_probabilities(self.readout_dropout(features).flatten(0, 1), self.output_weight, self.output_bias,
+                                 batch.target_out.flatten()).view_as(batch.target_out)
         return logs.masked_fill(batch.target_out == PAD, 0).sum(1)
 
     def as_written(self, batch: Batch) -> Batch:

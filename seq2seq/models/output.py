@@ -36,6 +36,15 @@ def output_loss(features: Tensor, weight: Tensor, bias: Tensor, target: Tensor, 
     return Loss(smoothed, nll)
 
 
+def log_probabilities(features: Tensor, weight: Tensor, bias: Tensor, target: Tensor) -> Tensor:
+    """log softmax(V r + b)_y of each row: features r (R, E), weight (V, E), bias (V,), target y (R,) -> (R,)."""
+    rows, found = block_rows(features, weight), []
+    for r, y in zip(features.split(rows), target.split(rows), strict=True):
+        z = F.linear(r, weight, bias).float()
+        found.append(z.gather(1, y[:, None]).squeeze(1) - z.logsumexp(dim=-1))
+    return torch.cat(found)
+
+
 def product_dtype(features: Tensor) -> torch.dtype:
     """Of the products with the output matrix: that of autocast where it is on."""
     device = features.device.type
