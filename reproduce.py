@@ -65,7 +65,8 @@ def main(settings: ReproduceSettings) -> None:
         train(step)
     training, (first, *others) = settings.training, scored(settings, expected)
     together = [f"ensemble={listed(others)}"] if others else []
-    ranked = [f"reverse={listed(map(folder, expected.reverse))}"] if expected.reverse else []
+    ranked = [f"{setting}={listed(map(folder, names))}"
+              for setting, names in (("reverse", expected.reverse), ("rescore", expected.rescore)) if names]
     run("evaluate.py", f"run={quoted(first)}", f"split={expected.split}", *together, *ranked, *expected.search,
         f"device={training.device.value}", f"threads={'null' if training.threads is None else training.threads}")
     sys.exit(compare(settings, expected))
@@ -113,7 +114,8 @@ def steps(settings: ReproduceSettings) -> list[Step]:
         given = [word for word in settings.words if not word.startswith(OWN)]
         found = chain(Step([*given, f"run={quoted(settings.run)}"], settings))
     for names, kept in ((expected.runs, [word for word in settings.words if not word.startswith(OF_ONE)]),
-                        (expected.reverse, [word for word in settings.words if word.startswith(SHARED)])):
+                        ([*expected.reverse, *expected.rescore],
+                         [word for word in settings.words if word.startswith(SHARED)])):
         for name in names:
             experiment, seed = name.rsplit("-", maxsplit=1)
             words = [f"experiment={experiment}", *kept, f"seed={seed}", f"run={folder(name)}"]
@@ -181,7 +183,7 @@ def is_finished(settings: TrainSettings) -> bool:
 def compare(settings: ReproduceSettings, expected: Expected) -> int:
     """Prints the table to standard output; returns the exit code."""
     runs = scored(settings, expected)
-    name = expected.split + "-ensemble" * (len(runs) > 1) + "-reranked" * bool(expected.reverse)
+    name = expected.split + "-ensemble" * (len(runs) > 1) + "-reranked" * expected.ranked
     path = Path(runs[0]) / "evaluation" / f"{name}.json"
     found = measured(json.loads(path.read_text(encoding="utf-8")), expected.measure)
     gain = expected.gain(found.value)

@@ -127,9 +127,10 @@ def test_an_ensemble_trains_every_seed_and_scores_them_together(tmp_path, capfdb
     assert done.code == 1 and done.err.startswith(f"bleu of {first}, {second} is 1.5 worse than expected.value=46")
 
 
-def test_runs_of_the_other_direction_are_trained_too_and_rank(tmp_path, capfdbinary, monkeypatch) -> None:
+def test_runs_that_rank_are_trained_too(tmp_path, capfdbinary, monkeypatch) -> None:
     ran: list[tuple[str, ...]] = []
     first, back = "runs/reproduce/multi30k_de_en_risk-1", "runs/reproduce/multi30k_en_de-2"
+    again = "runs/reproduce/multi30k_de_en-3"
     (tmp_path / first / "evaluation").mkdir(parents=True)
     (tmp_path / first / "evaluation" / "test-reranked.json").write_text(json.dumps(
         {"bleu": {"value": 43.5, "interval": [42, 45], "signature": "nrefs:1"}}))
@@ -141,18 +142,21 @@ def test_runs_of_the_other_direction_are_trained_too_and_rank(tmp_path, capfdbin
     monkeypatch.setattr(reproduce, "is_finished", lambda settings: True)
     command = ["experiment=multi30k_de_en", "raw=raw", "training.threads=1", "training.max_epochs=5",
                "expected.value=43", "+expected.runs=[multi30k_de_en_risk-1]", "+expected.reverse=[multi30k_en_de-2]",
+               "+expected.rescore=[multi30k_de_en-3]",
                "+expected.search=['search.beam_size=10']"]
     done = run_here("reproduce", command, capfdbinary, monkeypatch)
     assert done.code == 0 and "multi30k_de_en, multi30k_de_en_risk-1, test: bleu" in done.out.decode(), done.err
     prepared, trained = [words for words in ran if words[0] == "-m"], [words for words in ran if words[0] == "train.py"]
-    assert [words[-1] for words in prepared] == ["corpus=data/multi30k_de_en"] * 2 + ["corpus=data/multi30k_en_de"]
+    assert [words[-1] for words in prepared] == [
+        f"corpus=data/multi30k_{pair}" for pair in ("de_en", "de_en", "en_de", "de_en")]
     fork, own = "runs/reproduce/multi30k_de_en-1", ["training.threads=1", "training.max_epochs=5"]
     assert [list(words[1:]) for words in trained] == [
         ["experiment=multi30k_de_en", own[0], "seed=1", f"run={fork}"],
         ["experiment=multi30k_de_en_risk", *own, "seed=1", f"run={first}"],
-        ["experiment=multi30k_en_de", own[0], "seed=2", f"run={back}"]]
-    assert ran[-1] == ("evaluate.py", f"run={first}", "split=test", f"reverse=[{back}]", "search.beam_size=10",
-                       "device=auto", "threads=1")
+        ["experiment=multi30k_en_de", own[0], "seed=2", f"run={back}"],
+        ["experiment=multi30k_de_en", own[0], "seed=3", f"run={again}"]]
+    assert ran[-1] == ("evaluate.py", f"run={first}", "split=test", f"reverse=[{back}]", f"rescore=[{again}]",
+                       "search.beam_size=10", "device=auto", "threads=1")
 
 
 def test_a_signal_reaches_the_command_which_may_end_first(tmp_path: Path) -> None:
@@ -262,7 +266,7 @@ def test_an_expected_figure_is_one_that_is_reported(name: str) -> None:
     assert any(re.split(r" [\[(]", cell.strip())[0] in written for row in rows for cell in row.split("|"))
     if expected.after is not None:
         assert experiment(name).fork == f"runs/reproduce/{expected.after}-1" and expected.after in EXPECTED
-    named = {name.rsplit("-", 1)[0] for name in (*expected.runs, *expected.reverse)}
+    named = {name.rsplit("-", 1)[0] for name in (*expected.runs, *expected.reverse, *expected.rescore)}
     assert named <= set(EXPECTED) and all("=" in word for word in (*expected.prepare, *expected.search))
     assert bool(expected.prepare) == bool(expected.raw)
 

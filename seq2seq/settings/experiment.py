@@ -25,6 +25,7 @@ class Expected:
     after: str | None = None       # the experiment whose run of the same seed this one forks; null: it begins anew
     runs: list[str] = dataclasses.field(default_factory=list)     # NAME-SEED: those scored (together); []: its own run
     reverse: list[str] = dataclasses.field(default_factory=list)  # NAME-SEED: those that rank (evaluate.py reverse=)
+    rescore: list[str] = dataclasses.field(default_factory=list)  # likewise (evaluate.py rescore=)
     search: list[str] = dataclasses.field(default_factory=list)   # settings of evaluate.py
     minutes: float | None = None   # of training, on one core unless the file says otherwise; null: not measured
     raw: list[str] = dataclasses.field(default_factory=list)      # files of the raw text, in the folder raw=DIR
@@ -34,14 +35,19 @@ class Expected:
         check(self, "value", above=0)
         check(self, "tolerance", at_least=0)
         check(self, "minutes", above=0)
-        for field in ("runs", "reverse"):
+        for field in ("runs", "reverse", "rescore"):
             names = getattr(self, field)
             if len(set(names)) < len(names) or not all(re.fullmatch(r"\w+-\d+", name) for name in names):
                 raise SettingError(f"expected.{field}={names} does not name runs. Give each once, as the name of its "
                                    f"experiment and its seed: expected.{field}=[multi30k_de_en-1].")
-        if (len(self.runs) > 1 or self.reverse) and self.measure is not Measure.BLEU:
+        if (len(self.runs) > 1 or self.ranked) and self.measure is not Measure.BLEU:
             raise SettingError(f"expected.measure={self.measure.value} cannot go with several runs: they are scored by "
                                "what they translate. Choose expected.measure=bleu.")
+
+    @property
+    def ranked(self) -> bool:
+        """Other models rank what is found."""
+        return bool(self.reverse or self.rescore)
 
     def gain(self, measured: float) -> float:
         """How much better `measured` is than the figure; below 0: worse."""
