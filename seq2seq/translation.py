@@ -78,7 +78,7 @@ class Translator:
     """
 
     def __init__(self, bundles: Sequence[Bundle], search: SearchSettings, *, reverse: Sequence[Bundle] = (),
-                 reverse_weight: float = 0.3, rescore: Sequence[Bundle] = (), rescore_weight: float = 0.3,
+                 reverse_weight: float = 0.3, rescore: Sequence[Bundle] = (), rescore_weight: float = 1.0,
                  device: torch.device | str = "cpu", precision: Numbers = Numbers.FP32, graphs: bool = False,
                  max_source_pieces: int = MAX_SOURCE_PIECES, long: Long = Long.CUT) -> None:
         self.bundles, self.search, self.device = list(bundles), search, torch.device(device)
@@ -106,7 +106,7 @@ class Translator:
     def load(cls, run: Runs, device: str = "auto",
              max_source_pieces: int = MAX_SOURCE_PIECES, long: str = "cut", precision: str = "fp32",
              graphs: bool = False, reverse: Runs = (), reverse_weight: float = 0.3, rescore: Runs = (),
-             rescore_weight: float = 0.3, **search: Any) -> Translator:
+             rescore_weight: float = 1.0, **search: Any) -> Translator:
         """Opens a run folder or bundle, or a list of them as an ensemble.
 
         `reverse` is one of the opposite direction, `rescore` one of the same, or lists of them, `reverse_weight` and
@@ -127,7 +127,7 @@ class Translator:
              max_source_pieces: int = MAX_SOURCE_PIECES, long: Long = Long.CUT,
              precision: Numbers = Numbers.FP32, graphs: bool = False,
              reverse: Runs = (), reverse_weight: float = 0.3, rescore: Runs = (),
-             rescore_weight: float = 0.3) -> Translator:
+             rescore_weight: float = 1.0) -> Translator:
         """`load` with settings that have been read already."""
         bundles, place = open_bundles(run, device)
         return cls(bundles, search, reverse=open_rankers("reverse", reverse, bundles[0], place),

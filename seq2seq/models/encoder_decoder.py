@@ -76,9 +76,14 @@ class EncoderDecoder(nn.Module):
         return self.as_read(logits, batch.target_lengths)
 
     def log_probabilities(self, batch: Batch) -> Tensor:
-        """Teacher forcing: log p(y_1..y_M, EOS | x) of each row, natural logarithm, (B,)."""
+        """Teacher forcing: log p(y_1..y_M, EOS | x) of each row, natural logarithm, (B,).
+
+        A source that several rows have, as the candidates of one sentence do, is encoded once.
+        """
         batch = self.as_written(batch)
-        features = self._features(batch.target_in, self.encode(batch.source, batch.source_lengths))
+        source, rows = batch.source.unique(dim=0, return_inverse=True)
+        memory = self.encode(source, (source != PAD).sum(1)).select(rows)
+        features = self._features(batch.target_in, memory)
         logs = log_probabilities(self.readout_dropout(features).flatten(0, 1), self.output_weight, self.output_bias,
                                  batch.target_out.flatten()).view_as(batch.target_out)
         return logs.masked_fill(batch.target_out == PAD, 0).sum(1)

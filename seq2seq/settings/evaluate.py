@@ -18,7 +18,7 @@ class EvaluateSettings:
     reverse: str | list[str] | None = None  # runs of the opposite direction, which rank the candidates
     reverse_weight: float = 0.3   # lambda of log P(X|Y) / |X|           seq2seq/reranking.py
     rescore: str | list[str] | None = None  # others of its direction, right to left or of other pieces: they rank too
-    rescore_weight: float = 0.3   # mu of log P(Y|X) / |Y|
+    rescore_weight: float = 1.0   # mu of log P(Y|X) / |Y|
     split: str = "test"           # of the corpus: test or valid
     corpus: str | None = None     # folder; null: the one the run was trained on
     source: str | None = None     # files instead of a split, plain or .gz

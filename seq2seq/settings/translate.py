@@ -58,7 +58,7 @@ class TranslateSettings:
     reverse: str | list[str] | None = None  # translators of the opposite direction, which rank the candidates
     reverse_weight: float = 0.3         # lambda of log P(X|Y) / |X|                   seq2seq/reranking.py
     rescore: str | list[str] | None = None  # of the same direction, right to left or of other pieces: they rank too
-    rescore_weight: float = 0.3         # mu of log P(Y|X) / |Y|
+    rescore_weight: float = 1.0         # mu of log P(Y|X) / |Y|
     input: str | None = None            # file, plain or .gz; null: standard input
     output: str | None = None           # file; null: standard output
     format: Format = Format.TEXT
