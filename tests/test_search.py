@@ -251,6 +251,16 @@ def test_an_ensemble_of_one_model_with_itself_is_the_model() -> None:
     assert [found[0].pieces for found in one] == [found[0].pieces for found in other]
 
 
+def test_an_ensemble_of_models_that_write_from_right_to_left_does_too() -> None:
+    model, source = build(network(context="attention", reverse_target=True)), sentences(8, seed=4)
+    models = (model, Ensemble([model, model]))
+    one, other = (translate_ids(each, source, beam(), attention=True) for each in models)
+    assert [found[0].pieces for found in one] == [found[0].pieces for found in other]
+    for found, same in zip(one, other, strict=True):
+        torch.testing.assert_close(found[0].attention, same[0].attention)
+    assert any(found[0].pieces != found[0].pieces[::-1] for found in one)
+
+
 def test_no_sentences_no_hypotheses() -> None:
     assert translate_ids(TableModel(vocabulary=8), [], beam()) == []
 
