@@ -41,8 +41,8 @@ def test_the_commands_of_multi30k_best_are_ours_and_in_order(tmp_path: Path) -> 
     python.chmod(python.stat().st_mode | stat.S_IXUSR)
     for name in ("train.de", "train.en"):
         (tmp_path / name).write_text(f"{name}\n")
-    script = ["make", "--no-print-directory", "-j9", "-f", str(ROOT / "examples" / "multi30k_best.mk"), f"RAW={tmp_path}",
-              "SETTINGS=training.graphs=true"]
+    script = ["make", "--no-print-directory", "-j9", "-f", str(ROOT / "examples" / "multi30k_best.mk"),
+              f"RAW={tmp_path}", "SETTINGS=training.graphs=true"]
     own = {name: value for name, value in os.environ.items() if not name.startswith("MAKE")}  # not `make test`'s
     environment = own | {"PYTHON": str(python)}
     subprocess.run(script, check=True, cwd=tmp_path, env=environment)
