@@ -7,6 +7,10 @@
 # DIR holds train, val and test_2016_flickr, .de and .en; SETTINGS are of train.py, for all runs. The same command goes
 # on where it was stopped.
 
+ifndef RAW
+$(error RAW is missing. Give the folder that holds train, val and test_2016_flickr, .de and .en: RAW=DIR)
+endif
+
 PYTHON ?= .venv/bin/python
 SEEDS := 1 2 3
 RUNS := runs/best
