@@ -60,14 +60,12 @@ def score_translations(bundles: Sequence[Bundle], device: torch.device, settings
         write_differences,
         write_evaluation,
     )
-    from seq2seq.loading import open_rankers
+    from seq2seq.loading import open_ranking
     from seq2seq.translation import Translator
 
-    reverse = open_rankers("reverse", settings.reverse, bundles[0], device)
-    rescore = open_rankers("rescore", settings.rescore, bundles[0], device)
-    translator = Translator(bundles, settings.search, reverse=reverse, reverse_weight=settings.reverse_weight,
-                            rescore=rescore, rescore_weight=settings.rescore_weight,
-                            device=device, precision=settings.precision, graphs=settings.graphs,
+    ranking = open_ranking(settings, bundles[0], device)
+    translator = Translator(bundles, settings.search, ranking=ranking, device=device,
+                            precision=settings.precision, graphs=settings.graphs,
                             max_source_pieces=settings.max_source_pieces)
     pairs = read_pairs(settings, bundles[0])
     other = None if settings.compare is None else read_stored(settings.compare, pairs)

@@ -68,6 +68,7 @@ class Evaluation:
     reverse_weight: float | None
     rescore: list[str]   # those of the same direction that rank
     rescore_weight: float | None
+    rescore_search: bool      # these search as well
     name: str
     origin: dict[str, str]
     languages: tuple[str, str]
@@ -134,7 +135,7 @@ def evaluate(translator: Translator, pairs: Pairs, settings: EvaluateSettings) -
     evaluation = Evaluation(
         run=str(settings.run), ensemble=settings.ensemble, reverse=each(settings.reverse),
         reverse_weight=settings.reverse_weight if settings.reverse else None, rescore=each(settings.rescore),
-        rescore_weight=settings.rescore_weight if settings.rescore else None,
+        rescore_weight=settings.rescore_weight if settings.rescore else None, rescore_search=settings.rescore_search,
         name=stored_name(pairs, settings), origin=pairs.origin, languages=translator.languages,
         sentences=len(pairs.sources),
         bleu=bleu(translations, pairs.references, settings.resamples),

@@ -6,6 +6,7 @@ found.
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from pathlib import Path
 
 import torch
@@ -13,7 +14,9 @@ import torch
 from seq2seq.bundle import Bundle, load_bundle
 from seq2seq.errors import SettingError
 from seq2seq.precision import pick_device
+from seq2seq.reranking import Ranking
 from seq2seq.settings.model import Shape
+from seq2seq.settings.ranking import RankingSettings
 from seq2seq.settings.runs import Runs, each
 from seq2seq.settings.training import Device
 
@@ -41,13 +44,30 @@ def open_bundles(run: Runs, device: Device) -> tuple[list[Bundle], torch.device]
     return bundles, place
 
 
-def open_rankers(setting: str, run: Runs, searched: Bundle, place: torch.device) -> list[Bundle]:
-    """The models that rank what `searched` finds (reranking.py); `setting`: reverse, of the opposite direction, or
-    rescore, of the same.
+def open_ranking(settings: RankingSettings, searched: Bundle, place: torch.device) -> Ranking:
+    """The models that rank what `searched` finds (reranking.py). Their pieces may be others.
 
-    Their pieces may be others. Raises BundleError for a folder that is none, and SettingError for one of another
-    direction.
+    Raises BundleError for a folder that is none, and SettingError for one of another direction.
     """
+    return Ranking(reverse=_rankers("reverse", settings.reverse, searched, place),
+                   reverse_weight=settings.reverse_weight,
+                   rescore=_rankers("rescore", settings.rescore, searched, place),
+                   rescore_weight=settings.rescore_weight, rescore_search=settings.rescore_search)
+
+
+def ensembles(bundles: Sequence[Bundle]) -> list[list[Bundle]]:
+    """Those that can answer as one together, in the order given."""
+    found: list[list[Bundle]] = []
+    for bundle in bundles:
+        place = next((some for some in found if _go_together(some[0], bundle)), None)
+        if place is None:
+            found.append([bundle])
+        else:
+            place.append(bundle)
+    return found
+
+
+def _rankers(setting: str, run: Runs, searched: Bundle, place: torch.device) -> list[Bundle]:
     opposite = setting == "reverse"
     languages = searched.languages[::-1] if opposite else searched.languages
     bundles = [load_bundle(Path(folder), str(place)) for folder in each(run)]

@@ -12,10 +12,15 @@ Yee et al. 2019 (arXiv:1908.05731).
 P_again, `rescore=`: models of the same direction that cannot be of the ensemble, for they write from right to left
 (model.reverse_target; Liu et al. 2016, "Agreement on Target-bidirectional Neural Machine Translation") or in other
 pieces. A wrong beginning, which a beam cannot take back, is to them an end, judged when all else is known.
+
+With `rescore_search=true` these search as well, and the candidates are those of all beams, as in Liu et al. 2016. What
+the models of run= did not find has the log P(Y|X) that they would have given it, by teacher forcing too.
 """
 
 from __future__ import annotations
 
+import dataclasses
+import math
 from collections.abc import Sequence
 
 import torch
@@ -25,25 +30,45 @@ from seq2seq.bundle import Bundle
 from seq2seq.models.encoder_decoder import EncoderDecoder
 
 
-class Scorers:
-    """Models of one direction that score pairs of sentences."""
+@dataclasses.dataclass(frozen=True, kw_only=True)
+class Ranking:
+    """The models that rank, and how (settings/ranking.py); none of them: nothing is ranked."""
+
+    reverse: Sequence[Bundle] = ()
+    reverse_weight: float = 0.3
+    rescore: Sequence[Bundle] = ()
+    rescore_weight: float = 1.0
+    rescore_search: bool = False
+
+
+class Scorer:
+    """Models that answer as one (loading.open_bundles) score pairs of sentences."""
 
     def __init__(self, bundles: Sequence[Bundle], device: torch.device, batch_pieces: int) -> None:
         self._bundles, self._device, self._batch_pieces = list(bundles), device, batch_pieces
 
-    def scores(self, given: Sequence[str], told: Sequence[str]) -> list[float]:
-        """log P(told | given) / |told| of each pair, natural logarithm, the mean over the models."""
-        every = [self._of_one(bundle, given, told) for bundle in self._bundles]
-        return [sum(values) / len(values) for values in zip(*every, strict=True)]
-
     @torch.inference_mode()
-    def _of_one(self, bundle: Bundle, given: Sequence[str], told: Sequence[str]) -> list[float]:
-        model = bundle.model
-        assert isinstance(model, EncoderDecoder)
-        read, wrote = bundle.source_tokenizer.encode(given), bundle.target_tokenizer.encode(told)
-        result = [0.0] * len(given)
+    def log_probabilities(self, given: Sequence[str], told: Sequence[str]) -> list[tuple[float, int]]:
+        """(log P(told | given), |told|) of each pair, natural logarithm.
+
+        Of an ensemble p(y_t | y_<t, x) is the mean of their probabilities, as in search/ensemble.py.
+        """
+        first = self._bundles[0]
+        read, wrote = first.source_tokenizer.encode(given), first.target_tokenizer.encode(told)
+        result = [(0.0, 0)] * len(given)
         for batch in like_lengths(read, wrote, self._batch_pieces):
-            values = model.log_probabilities(batch.to(self._device)).cpu() / batch.target_lengths
-            for row, value in zip(batch.rows.tolist(), values.tolist(), strict=True):
-                result[row] = value
+            there, steps = batch.to(self._device), []
+            for bundle in self._bundles:
+                assert isinstance(bundle.model, EncoderDecoder)
+                steps.append(bundle.model.log_probabilities(there))
+            mean = torch.stack(steps).logsumexp(0) - math.log(len(steps))
+            scored = zip(mean.sum(1).tolist(), batch.target_lengths.tolist(), strict=True)
+            for row, one in zip(batch.rows.tolist(), scored, strict=True):
+                result[row] = one
         return result
+
+
+def mean_score(scorers: Sequence[Scorer], given: Sequence[str], told: Sequence[str]) -> list[float]:
+    """log P(told | given) / |told| of each pair, the mean over the scorers."""
+    every = [[value / length for value, length in scorer.log_probabilities(given, told)] for scorer in scorers]
+    return [sum(values) / len(values) for values in zip(*every, strict=True)]

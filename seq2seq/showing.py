@@ -28,7 +28,8 @@ def translations(evaluation: Evaluation, comparison: Comparison | None, compare:
     """Prints the scores and the table of BLEU by length to standard output."""
     together = f", together with {', '.join(evaluation.ensemble)}" if evaluation.ensemble else ""
     rankers = [*evaluation.reverse, *evaluation.rescore]
-    ranked = f", ranked by {', '.join(rankers)}" if rankers else ""
+    also = " (which searched too)" if evaluation.rescore_search else ""
+    ranked = f", ranked by {', '.join(rankers)}{also}" if rankers else ""
     _head(evaluation, f"{evaluation.sentences} sentences{together}{ranked}")
     print(evaluation.bleu)
     if evaluation.bleu_of_papers is not None:

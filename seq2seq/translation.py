@@ -10,7 +10,6 @@ empty one. Several folders make an ensemble.
 from __future__ import annotations
 
 import dataclasses
-import itertools
 import logging
 from collections.abc import Iterable, Iterator, Sequence
 from typing import Any
@@ -22,18 +21,19 @@ from seq2seq.bundle import Bundle
 from seq2seq.errors import SettingError, UserError
 from seq2seq.graphed_search import GraphedSearch
 from seq2seq.graphs import cuda_recorder
-from seq2seq.loading import open_bundles, open_rankers
+from seq2seq.loading import ensembles, open_bundles, open_ranking
 from seq2seq.minimum_risk import expected_bleu, shares
 from seq2seq.models.encoder_decoder import EncoderDecoder
 from seq2seq.models.for_search import ForSearch
 from seq2seq.parts import parts
-from seq2seq.reranking import Scorers
+from seq2seq.reranking import Ranking, Scorer, mean_score
 from seq2seq.search import Ensemble, Hypothesis, translate_ids
+from seq2seq.search.penalties import length_penalty
 from seq2seq.settings.model import LABELS, Shape
+from seq2seq.settings.ranking import RankingSettings
 from seq2seq.settings.reading import read_settings
-from seq2seq.settings.runs import Runs
+from seq2seq.settings.runs import Runs, each
 from seq2seq.settings.search import SearchKind, SearchSettings
-from seq2seq.settings.training import Device
 from seq2seq.settings.translate import Choices, Long, Numbers
 from seq2seq.text import refuse_halves
 from seq2seq.tokenizer import EOS, UNK
@@ -51,7 +51,7 @@ class Candidate:
     pieces: list[str]         # y_1..y_T as text
     score: float              # what ranks them: search/penalties.py, reranking.py, with search.mbr expected BLEU
     log_probability: float    # natural logarithm, EOS counted
-    attention: Tensor | None  # (T, N) over the source pieces; None for a line that was split
+    attention: Tensor | None  # (T, N) over the source pieces; None for a line that was split, or found by rescore=
     alignment: list[int] | None = None  # of each piece the source piece with the largest weight
     reverse_score: float | None = None  # log P(X|Y) / |X| of the models of reverse=
     rescored: float | None = None       # log P(Y|X) / |Y| of the models of rescore=
@@ -71,14 +71,10 @@ class Translation:
 
 
 class Translator:
-    """A trained model, or several as an ensemble, with its tokenizers and its search.
+    """A trained model, or several as an ensemble, with its tokenizers, its search, and others that rank its candidates
+    (reranking.py)."""
 
-    What ranks the candidates of a beam (reranking.py): `reverse`, models of the opposite direction, `rescore` of the
-    same.
-    """
-
-    def __init__(self, bundles: Sequence[Bundle], search: SearchSettings, *, reverse: Sequence[Bundle] = (),
-                 reverse_weight: float = 0.3, rescore: Sequence[Bundle] = (), rescore_weight: float = 1.0,
+    def __init__(self, bundles: Sequence[Bundle], search: SearchSettings, *, ranking: Ranking | None = None,
                  device: torch.device | str = "cpu", precision: Numbers = Numbers.FP32, graphs: bool = False,
                  max_source_pieces: int = MAX_SOURCE_PIECES, long: Long = Long.CUT) -> None:
         self.bundles, self.search, self.device = list(bundles), search, torch.device(device)
@@ -95,22 +91,25 @@ class Translator:
         if graphs:
             models = [_graphed(model, search.shortlist, self.device) for model in models]
         self._model: Any = models[0] if len(models) == 1 else Ensemble(models)
-        self._reverse = Scorers(reverse, self.device, search.batch_pieces) if reverse else None
-        self._rescore = Scorers(rescore, self.device, search.batch_pieces) if rescore else None
-        self.reverse_weight, self.rescore_weight = reverse_weight, rescore_weight
-        for setting, rankers in (("reverse", reverse), ("rescore", rescore)):
-            if rankers:
-                search.refuse_to_rank(setting, [str(bundle.folder) for bundle in rankers])
+        self._ranking = ranking = ranking or Ranking()
+        self._own = self._scorer(self.bundles)
+        self._reverse, self._rescore = ([self._scorer([one]) for one in some]
+                                        for some in (ranking.reverse, ranking.rescore))
+        self._searching = [
+            # A shortlist is of the pieces of run=, and these may have others.
+            Translator(together, dataclasses.replace(search, n_best=search.beam_size, shortlist=0), device=device,
+                       precision=precision, graphs=graphs, max_source_pieces=max_source_pieces)
+            for together in (ensembles(ranking.rescore) if ranking.rescore_search else ())]
 
     @classmethod
     def load(cls, run: Runs, device: str = "auto",
              max_source_pieces: int = MAX_SOURCE_PIECES, long: str = "cut", precision: str = "fp32",
              graphs: bool = False, reverse: Runs = (), reverse_weight: float = 0.3, rescore: Runs = (),
-             rescore_weight: float = 1.0, **search: Any) -> Translator:
+             rescore_weight: float = 1.0, rescore_search: bool = False, **search: Any) -> Translator:
         """Opens a run folder or bundle, or a list of them as an ensemble.
 
         `reverse` is one of the opposite direction, `rescore` one of the same, or lists of them, `reverse_weight` and
-        `rescore_weight` what they count (reranking.py);
+        `rescore_weight` what they count; with `rescore_search` the latter search as well (reranking.py);
         `device` is auto, cpu or cuda; `precision` is fp32, bf16 or int8 (on a CPU); `graphs` takes the steps of
         search as CUDA graphs; `long` is cut or split: what becomes of lines with more than `max_source_pieces`;
         `search` are fields of SearchSettings, for example
@@ -119,21 +118,14 @@ class Translator:
         """
         settings = read_settings(SearchSettings, search, where="search")
         choice = read_settings(Choices, {"device": device, "long": long, "precision": precision, "graphs": graphs})
-        return cls.open(run, settings, choice.device, max_source_pieces, choice.long, choice.precision, choice.graphs,
-                        reverse, reverse_weight, rescore, rescore_weight)
-
-    @classmethod
-    def open(cls, run: Runs, search: SearchSettings, device: Device = Device.AUTO,
-             max_source_pieces: int = MAX_SOURCE_PIECES, long: Long = Long.CUT,
-             precision: Numbers = Numbers.FP32, graphs: bool = False,
-             reverse: Runs = (), reverse_weight: float = 0.3, rescore: Runs = (),
-             rescore_weight: float = 1.0) -> Translator:
-        """`load` with settings that have been read already."""
-        bundles, place = open_bundles(run, device)
-        return cls(bundles, search, reverse=open_rankers("reverse", reverse, bundles[0], place),
-                   reverse_weight=reverse_weight, rescore=open_rankers("rescore", rescore, bundles[0], place),
-                   rescore_weight=rescore_weight,
-                   device=place, precision=precision, graphs=graphs, max_source_pieces=max_source_pieces, long=long)
+        ranking = read_settings(RankingSettings, {
+            "reverse": each(reverse), "reverse_weight": reverse_weight, "rescore": each(rescore),
+            "rescore_weight": rescore_weight, "rescore_search": rescore_search})
+        ranking.refuse_nothing_to_rank(settings)
+        bundles, place = open_bundles(run, choice.device)
+        return cls(bundles, settings, ranking=open_ranking(ranking, bundles[0], place), device=place,
+                   precision=choice.precision, graphs=choice.graphs, max_source_pieces=max_source_pieces,
+                   long=choice.long)
 
     @property
     def languages(self) -> tuple[str, str]:
@@ -191,7 +183,7 @@ class Translator:
 
     def _search(self, source: list[list[int]], numbers: list[int], attention: bool) -> list[list[Candidate]]:
         """Candidates of every source, best first."""
-        search, ranked = self.search, self._reverse is not None or self._rescore is not None
+        search, ranked = self.search, bool(self._reverse or self._rescore)
         if ranked or search.mbr:
             search = dataclasses.replace(search, n_best=search.mbr or search.beam_size)
         found = translate_ids(self._model, source, search, self.device, numbers=numbers, attention=attention)
@@ -225,16 +217,33 @@ class Translator:
 
     def _reranked(self, sources: Sequence[str], candidates: list[list[Candidate]]) -> list[list[Candidate]]:
         """The best by search and the models that rank together; search's own choice first among equals."""
+        for other in self._searching:
+            self._add(sources, candidates, other.translate_lines(sources))
         read = [source for source, some in zip(sources, candidates, strict=True) for _ in some]
         wrote = [one.text for some in candidates for one in some]
-        back = iter(self._reverse.scores(wrote, read) if self._reverse and read else itertools.repeat(None))
-        again = iter(self._rescore.scores(read, wrote) if self._rescore and read else itertools.repeat(None))
-        ranked = [[self._ranked(one, next(back), next(again)) for one in some] for some in candidates]
+        back = mean_score(self._reverse, wrote, read) if self._reverse else [None] * len(read)
+        again = mean_score(self._rescore, read, wrote) if self._rescore else [None] * len(read)
+        scores = iter(zip(back, again, strict=True))
+        ranked = [[self._ranked(one, *next(scores)) for one in some] for some in candidates]
         return [sorted(some, key=lambda one: one.score, reverse=True)[: self.search.n_best] for some in ranked]
 
+    def _add(self, sources: Sequence[str], candidates: list[list[Candidate]], found: Sequence[Translation]) -> None:
+        """What others found beside them, with the score that search would have given it."""
+        beside = [dict.fromkeys(one.text for one in translation.candidates) for translation in found]  # each text once
+        new = [(row, text) for row, some in enumerate(candidates) for text in beside[row]
+               if text not in {one.text for one in some}]
+        texts = [text for _, text in new]
+        scored = self._own.log_probabilities([sources[row] for row, _ in new], texts)
+        for (row, text), ids, (value, length) in zip(new, self._target.encode(texts), scored, strict=True):
+            score = value / length_penalty(length, self.search.length_penalty)
+            candidates[row].append(Candidate(text, self._target.pieces(ids), score, value, None))
+
     def _ranked(self, one: Candidate, back: float | None, again: float | None) -> Candidate:
-        score = one.score + self.reverse_weight * (back or 0) + self.rescore_weight * (again or 0)
+        score = one.score + self._ranking.reverse_weight * (back or 0) + self._ranking.rescore_weight * (again or 0)
         return dataclasses.replace(one, score=score, reverse_score=back, rescored=again)
+
+    def _scorer(self, bundles: Sequence[Bundle]) -> Scorer:
+        return Scorer(bundles, self.device, self.search.batch_pieces)
 
     def _least_risk(self, candidates: list[Candidate]) -> list[Candidate]:
         """The best by expected BLEU instead of probability; the more probable first among equals."""
@@ -285,8 +294,9 @@ def _without_attention(candidate: Candidate, shift: int) -> Candidate:
 def _joined(ranked: Sequence[Candidate]) -> Candidate:
     """The candidates of all parts as one. The parts know nothing of each other: their probabilities multiply."""
     aligned = [one.alignment for one in ranked if one.alignment is not None]
+    complete = len(aligned) == len(ranked)
     return Candidate(
         text=" ".join(one.text for one in ranked if one.text), pieces=[piece for one in ranked for piece in one.pieces],
         score=sum(one.score for one in ranked), log_probability=sum(one.log_probability for one in ranked),
-        attention=None, alignment=[place for part in aligned for place in part] if aligned else None,
+        attention=None, alignment=[place for part in aligned for place in part] if complete else None,
     )

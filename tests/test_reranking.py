@@ -14,7 +14,9 @@ from tiny_corpus import make_corpus
 from seq2seq.batches import make_batch
 from seq2seq.bundle import load_bundle
 from seq2seq.errors import SettingError
-from seq2seq.reranking import Scorers
+from seq2seq.reranking import Scorer, mean_score
+from seq2seq.search import Ensemble
+from seq2seq.search.penalties import length_penalty
 from seq2seq.tokenizer import BOS, EOS
 from seq2seq.translation import Translator
 
@@ -46,29 +48,35 @@ def again(corpus: Path) -> list[Path]:
             make_bundle(corpus.parent / "pieces", pieces, seed=6)]
 
 
-def by_steps(folder: Path, source: str, candidate: str) -> float:
-    """log P(X|Y) / |X|, piece by piece."""
-    bundle = load_bundle(folder)
-    (read,), (told,) = bundle.source_tokenizer.encode([candidate]), bundle.target_tokenizer.encode([source])
+def by_steps(folders: list[Path], given: str, told: str) -> tuple[float, int]:
+    """(log P(told | given), |told|) of an ensemble, piece by piece as search goes."""
+    bundles = [load_bundle(folder) for folder in folders]
+    (read,), (wrote,) = bundles[0].source_tokenizer.encode([given]), bundles[0].target_tokenizer.encode([told])
+    together = Ensemble([bundle.model for bundle in bundles])
+    if together.reverse_target:
+        wrote = wrote[::-1]
     total = 0.0
     with torch.no_grad():
-        memory = bundle.model.encode(torch.tensor([[*read, EOS]]), torch.tensor([len(read) + 1]))
-        state = bundle.model.start(memory)
-        for previous, piece in zip([BOS, *told], [*told, EOS], strict=True):
-            logits, state, _ = bundle.model.step(torch.tensor([[previous]]), state, memory)
+        memory = together.encode(torch.tensor([[*read, EOS]]), torch.tensor([len(read) + 1]))
+        state = together.start(memory)
+        for previous, piece in zip([BOS, *wrote], [*wrote, EOS], strict=True):
+            logits, state, _ = together.step(torch.tensor([[previous]]), state, memory)
             total += logits[0, 0].log_softmax(0)[piece].item()
-    return total / (len(told) + 1)
+    return total, len(wrote) + 1
+
+
+def scorers(folders: list[Path], budget: int = 1000) -> list[Scorer]:
+    return [Scorer([load_bundle(folder)], torch.device("cpu"), budget) for folder in folders]
 
 
 def test_the_score_of_a_pair_is_that_of_its_steps(back: list[Path]) -> None:
     sources = ["ba do fi", "ba do fi", "gu", "ke lo mi nu pa re so tu"]
     candidates = ["do ba", "", "fi gu ke lo mi nu", "tu so"]
-    by_hand = [sum(by_steps(folder, *pair) for folder in back) / len(back)
-               for pair in zip(sources, candidates, strict=True)]
-    bundles = [load_bundle(folder) for folder in back]
+    pairs = list(zip(candidates, sources, strict=True))
+    by_hand = [sum(value / length for folder in back for value, length in [by_steps([folder], *pair)]) / len(back)
+               for pair in pairs]
     for budget in (1, 20, 1000):  # whatever is beside a pair
-        found = Scorers(bundles, torch.device("cpu"), budget).scores(candidates, sources)
-        assert found == pytest.approx(by_hand, abs=1e-4)
+        assert mean_score(scorers(back, budget), candidates, sources) == pytest.approx(by_hand, abs=1e-4)
 
 
 def test_models_of_the_same_direction_rank_beside_them(forward: Path, back: list[Path], again: list[Path]) -> None:
@@ -82,8 +90,7 @@ def test_models_of_the_same_direction_rank_beside_them(forward: Path, back: list
             told = [-bundle.model(make_batch(bundle.source_tokenizer.encode([one.source]), ids, [0])).nll.item()
                     / (len(ids[0]) + 1) for bundle in bundles
                     for ids in [bundle.target_tokenizer.encode([candidate.text])]]
-            back_score = Scorers([load_bundle(folder) for folder in back], torch.device("cpu"), 1000).scores(
-                [candidate.text], [one.source])[0]
+            (back_score,) = mean_score(scorers(back), [candidate.text], [one.source])
             by_hand[candidate.text] = candidate.score + 0.5 * back_score + 2 * sum(told) / 2
         assert [c.text for c in other.candidates] == sorted(by_hand, key=lambda text: -by_hand[text])
         assert [c.score for c in other.candidates] == pytest.approx(sorted(by_hand.values(), reverse=True), abs=1e-4)
@@ -92,17 +99,69 @@ def test_models_of_the_same_direction_rank_beside_them(forward: Path, back: list
     assert alone[0].candidates[0].reverse_score is None and alone[0].candidates[0].rescored is not None
 
 
+@pytest.mark.parametrize("reverse_target", [False, True])
+@pytest.mark.parametrize("number", [1, 2])
+def test_teacher_forcing_gives_a_translation_what_search_would(corpus: Path, number: int, reverse_target: bool) -> None:
+    """Of one model and of an ensemble, written in either direction."""
+    run = [make_bundle(corpus.parent / f"one{reverse_target}{seed}", corpus, seed=seed, reverse_target=reverse_target)
+           for seed in range(number)]
+    scorer = Scorer([load_bundle(folder) for folder in run], torch.device("cpu"), 40)
+    pairs = [("ba do fi", "do ba"), ("ba do fi", ""), ("gu", "fi gu ke lo mi nu"), ("ke lo mi nu pa re so tu", "tu so")]
+    forced = scorer.log_probabilities(*map(list, zip(*pairs, strict=True)))
+    assert forced == [(pytest.approx(value, abs=1e-4), length) for value, length in
+                      [by_steps(run, *pair) for pair in pairs]]
+
+
+def test_those_that_rescore_search_as_well(forward: Path, back: list[Path], again: list[Path], corpus: Path) -> None:
+    """The candidates are those of all beams, and each has the score that it would have had in the first one."""
+    leftwards = make_bundle(corpus.parent / "leftwards_too", corpus, seed=8, reverse_target=True)
+    rescore = [again[0], again[1], leftwards]
+    usual = {"device": "cpu", "beam_size": 4, "length_penalty": 0.7}
+    beams = [Translator.load(run, n_best=4, **usual).translate_lines(LINES)
+             for run in (forward, [again[0], leftwards], again[1])]  # those that can be are an ensemble
+    choices = []
+    for best in (1, 4):
+        translator = Translator.load(forward, n_best=best, rescore=rescore, rescore_search=True, rescore_weight=30,
+                                     reverse=back, **usual)
+        choices.append(translator.translate_lines(LINES, attention=True))
+    own = Scorer([load_bundle(forward)], torch.device("cpu"), 1000)
+    others = 0
+    for row, line in enumerate(LINES):
+        texts = list(dict.fromkeys(one.text for beam in beams for one in beam[row].candidates))
+        sources = [line] * len(texts)
+        first = {one.text: one.score for one in beams[0][row].candidates}
+        forced = [value / length_penalty(length, 0.7) for value, length in own.log_probabilities(sources, texts)]
+        ranked = sorted(((first.get(text, value) + 0.3 * told + 30 * said, text) for text, value, told, said in zip(
+            texts, forced, mean_score(scorers(back), texts, sources), mean_score(scorers(rescore), sources, texts),
+            strict=True)), reverse=True)
+        found = choices[1][row].candidates
+        assert [one.text for one in found] == [text for _, text in ranked][:4]
+        assert [one.score for one in found] == pytest.approx([score for score, _ in ranked][:4], abs=1e-3)
+        assert [one.text for one in choices[0][row].candidates] == [one.text for one in found][:1]
+        others += sum(one.text not in first for one in found)
+        assert all((one.alignment is None) is (one.text not in first) for one in found if one.text)
+    assert others > 2
+
+
+def test_a_split_line_of_candidates_without_attention_has_no_alignment(forward: Path, again: list[Path]) -> None:
+    long = " ".join(["ba do fi gu re"] * 6)
+    translator = Translator.load(forward, device="cpu", beam_size=4, n_best=4, rescore=again, rescore_search=True,
+                                 rescore_weight=3, max_source_pieces=8, long="split")
+    (split,) = translator.translate_lines([long], attention=True)
+    assert all(one.alignment is None or len(one.alignment) == len(one.pieces) for one in split.candidates)
+    assert any(one.alignment is None for one in split.candidates)
+
+
 @pytest.mark.parametrize("weight", [0.0, 0.5, 3.0])
 def test_candidates_are_those_of_the_beam_in_another_order(forward: Path, back: list[Path], weight: float) -> None:
     plain = Translator.load(forward, device="cpu", beam_size=6, n_best=6).translate_lines(LINES)
     chosen = Translator.load(forward, device="cpu", reverse=back, reverse_weight=weight, beam_size=6,
                              n_best=6).translate_lines(LINES)
     best = Translator.load(forward, device="cpu", reverse=back, reverse_weight=weight, beam_size=6).translate(LINES)
-    reverse = Scorers([load_bundle(folder) for folder in back], torch.device("cpu"), 1000)
     moved = 0
     for one, other in zip(plain, chosen, strict=True):
         texts = [candidate.text for candidate in one.candidates]
-        values = reverse.scores(texts, [one.source] * len(texts))
+        values = mean_score(scorers(back), texts, [one.source] * len(texts))
         by_hand = sorted(((candidate.score + weight * value, candidate.text) for candidate, value
                           in zip(one.candidates, values, strict=True)), reverse=True)
         assert [candidate.score for candidate in other.candidates] == pytest.approx([score for score, _ in by_hand])
@@ -154,17 +213,26 @@ def test_translate_ranks(forward: Path, back: list[Path], tmp_path: Path, capfdb
 def test_translate_and_evaluate_rescore(forward: Path, again: list[Path], tmp_path: Path, capfdbinary,
                                         monkeypatch) -> None:
     (tmp_path / "in").write_text("\n".join(LINES))
-    usual = [f"run={forward}", "device=cpu", f"rescore=[{again[0]},{again[1]}]", "rescore_weight=2"]
-    done = run_here("translate", [*usual, f"input={tmp_path / 'in'}", "search.beam_size=6", "format=jsonl"],
-                    capfdbinary, monkeypatch)
+    usual = [f"run={forward}", "device=cpu", f"rescore=[{again[0]},{again[1]}]"]
+    done = run_here("translate", [*usual, f"input={tmp_path / 'in'}", "search.beam_size=6", "format=jsonl",
+                                  "rescore_weight=2"], capfdbinary, monkeypatch)
     translator = Translator.load(forward, device="cpu", rescore=again, rescore_weight=2, beam_size=6)
     expected = translator.translate_lines(LINES)
     records = [json.loads(line) for line in done.out.decode().split("\n")[:-1]]
     assert [record["translation"] for record in records] == [one.text for one in expected]
     assert records[0]["rescored"] == pytest.approx(expected[0].candidates[0].rescored, abs=1e-5)
     assert "rescored" not in records[1] and "reverse_score" not in records[0]
-    done = run_here("evaluate", [*usual, "plots=false", "resamples=100", "split=valid"], capfdbinary, monkeypatch)
-    assert f"ranked by {again[0]}, {again[1]}" in done.out.decode(), done.err
+    joint = Translator.load(forward, device="cpu", rescore=again, rescore_weight=50, rescore_search=True,
+                            beam_size=6)
+    done = run_here("translate", [*usual, f"input={tmp_path / 'in'}", "search.beam_size=6", "rescore_search=true",
+                                  "rescore_weight=50"], capfdbinary, monkeypatch)
+    assert done.out.decode().split("\n")[:-1] == joint.translate(LINES) != [one.text for one in expected]
+    usual += ["plots=false", "resamples=100", "split=valid", "rescore_weight=2"]
+    done = run_here("evaluate", [*usual, "rescore_search=true"], capfdbinary, monkeypatch)
+    assert f"ranked by {again[0]}, {again[1]} (which searched too)" in done.out.decode(), done.err
+    assert json.loads((forward / "evaluation" / "valid-reranked.json").read_text("utf-8"))["rescore_search"] is True
+    done = run_here("evaluate", usual, capfdbinary, monkeypatch)
+    assert f"ranked by {again[0]}, {again[1]}, en to de" in done.out.decode(), done.err
     record = json.loads((forward / "evaluation" / "valid-reranked.json").read_text("utf-8"))
     assert (record["rescore"], record["rescore_weight"]) == (list(map(str, again)), 2)
     assert (record["reverse"], record["reverse_weight"]) == ([], None)
@@ -220,6 +288,10 @@ def test_evaluate_ranks(forward: Path, back: list[Path], corpus: Path, capfdbina
                          "It takes two translators of the same direction: give another, or leave rescore= out."),
     (["rescore={forward}", "search=greedy"], "rescore={forward} ranks the candidates of a beam, and this is search="),
     (["rescore={forward}", "rescore_weight=-1"], "rescore_weight=-1"),
+    (["rescore_search=true"], "rescore_search=true lets the models of rescore= search, and there are none. Give some"),
+    (["rescore={forward}", "rescore_search=true", "search.coverage_penalty=0.1"],
+     "rescore_search=true and search.coverage_penalty=0.1: there is no attention to count for what the models of "
+     "rescore= find. Choose search.coverage_penalty=0 or rescore_search=false."),
     (["reverse={back}", "search=greedy"], "ranks the candidates of a beam, and this is search=greedy"),
     (["reverse={back}", "reverse_weight=-1"], "reverse_weight=-1"),
     (["reverse=nowhere"], "nowhere"),

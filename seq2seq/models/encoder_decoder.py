@@ -76,7 +76,8 @@ class EncoderDecoder(nn.Module):
         return self.as_read(logits, batch.target_lengths)
 
     def log_probabilities(self, batch: Batch) -> Tensor:
-        """Teacher forcing: log p(y_1..y_M, EOS | x) of each row, natural logarithm, (B,).
+        """Teacher forcing: log p(y_t | y_<t, x) of y_1..y_M, EOS of each row, natural logarithm, (B, T), in the order
+        in which they are written; 0 behind EOS.
 
         A source that several rows have, as the candidates of one sentence do, is encoded once.
         """
@@ -86,7 +87,7 @@ class EncoderDecoder(nn.Module):
         features = self._features(batch.target_in, memory)
         logs = log_probabilities(self.readout_dropout(features).flatten(0, 1), self.output_weight, self.output_bias,
                                  batch.target_out.flatten()).view_as(batch.target_out)
-        return logs.masked_fill(batch.target_out == PAD, 0).sum(1)
+        return logs.masked_fill(batch.target_out == PAD, 0)
 
     def as_written(self, batch: Batch) -> Batch:
         """With the target in the order that the decoder writes it: with reverse_target y_M..y_1, then EOS as always."""

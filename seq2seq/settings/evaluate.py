@@ -5,20 +5,17 @@ from __future__ import annotations
 import dataclasses
 
 from seq2seq.errors import SettingError
+from seq2seq.settings.ranking import RankingSettings
 from seq2seq.settings.reading import check
 from seq2seq.settings.search import SearchSettings
 from seq2seq.settings.training import Device
-from seq2seq.settings.translate import Numbers, check_ranking, need_run
+from seq2seq.settings.translate import Numbers, need_run
 
 
 @dataclasses.dataclass(kw_only=True)
-class EvaluateSettings:
+class EvaluateSettings(RankingSettings):
     run: str | None = None        # folder of a run or bundle
     ensemble: list[str] = dataclasses.field(default_factory=list)  # other runs that translate together with it
-    reverse: str | list[str] | None = None  # runs of the opposite direction, which rank the candidates
-    reverse_weight: float = 0.3   # lambda of log P(X|Y) / |X|           seq2seq/reranking.py
-    rescore: str | list[str] | None = None  # others of its direction, right to left or of other pieces: they rank too
-    rescore_weight: float = 1.0   # mu of log P(Y|X) / |Y|
     split: str = "test"           # of the corpus: test or valid
     corpus: str | None = None     # folder; null: the one the run was trained on
     source: str | None = None     # files instead of a split, plain or .gz
@@ -37,11 +34,12 @@ class EvaluateSettings:
     search: SearchSettings = dataclasses.field(default_factory=SearchSettings)
 
     def __post_init__(self) -> None:
+        super().__post_init__()
         need_run(self.run)
         for field in ("batch_pieces", "max_source_pieces", "threads"):
             check(self, field, at_least=1)
         check(self, "heat_maps", at_least=0)
-        check_ranking(self)
+        self.refuse_nothing_to_rank(self.search)
         check(self, "resamples", at_least=100)
         if (self.source is None) != (self.reference is None):
             given, other = ("source", "reference") if self.reference is None else ("reference", "source")

@@ -55,13 +55,3 @@ class SearchSettings:
             raise SettingError(f"n_best={self.n_best} needs kind=beam or kind=sample; greedy search finds one.")
         if self.max_length is not None and self.min_length > self.max_length:
             raise SettingError(f"min_length={self.min_length} is above max_length={self.max_length}.")
-
-    def refuse_to_rank(self, setting: str, runs: str | list[str]) -> None:
-        """Raises SettingError where `runs`, of reverse= or rescore=, would have no candidates to rank."""
-        if self.kind is not SearchKind.BEAM or self.beam_size < 2:
-            raise SettingError(
-                f"{setting}={runs} ranks the candidates of a beam, and this is search={self.kind.value} with "
-                f"beam_size={self.beam_size}. Choose search=beam search.beam_size=10, or leave {setting}= out.")
-        if self.mbr:
-            raise SettingError(f"mbr={self.mbr} and {setting}={runs} both rank the candidates of a beam. Choose "
-                               f"search.mbr=0, or leave {setting}= out.")

@@ -4,9 +4,9 @@ from __future__ import annotations
 
 import dataclasses
 import enum
-from typing import Protocol
 
 from seq2seq.errors import SettingError
+from seq2seq.settings.ranking import RankingSettings
 from seq2seq.settings.reading import check
 from seq2seq.settings.search import SearchSettings
 from seq2seq.settings.training import Device
@@ -42,23 +42,9 @@ class Choices:
     graphs: bool = False
 
 
-class Reranked(Protocol):
-    """Settings with reverse= and rescore=."""
-
-    reverse: str | list[str] | None
-    reverse_weight: float
-    rescore: str | list[str] | None
-    rescore_weight: float
-    search: SearchSettings
-
-
 @dataclasses.dataclass(kw_only=True)
-class TranslateSettings:
+class TranslateSettings(RankingSettings):
     run: str | list[str] | None = None  # folder of a run or bundle; a list is an ensemble
-    reverse: str | list[str] | None = None  # translators of the opposite direction, which rank the candidates
-    reverse_weight: float = 0.3         # lambda of log P(X|Y) / |X|                   seq2seq/reranking.py
-    rescore: str | list[str] | None = None  # of the same direction, right to left or of other pieces: they rank too
-    rescore_weight: float = 1.0         # mu of log P(Y|X) / |Y|
     input: str | None = None            # file, plain or .gz; null: standard input
     output: str | None = None           # file; null: standard output
     format: Format = Format.TEXT
@@ -71,22 +57,15 @@ class TranslateSettings:
     search: SearchSettings = dataclasses.field(default_factory=SearchSettings)
 
     def __post_init__(self) -> None:
+        super().__post_init__()
         need_run(self.run)
         for field in ("max_source_pieces", "threads"):
             check(self, field, at_least=1)
-        check_ranking(self)
+        self.refuse_nothing_to_rank(self.search)
         if self.format is Format.TEXT and self.search.n_best > 1:
             raise SettingError(
                 f"search.n_best={self.search.n_best} needs format=jsonl: format=text has one translation in a line."
             )
-
-
-def check_ranking(settings: Reranked) -> None:
-    """Raises SettingError for a weight out of range, or a search that leaves nothing to rank."""
-    for setting, runs in (("reverse", settings.reverse), ("rescore", settings.rescore)):
-        check(settings, f"{setting}_weight", at_least=0)
-        if runs:
-            settings.search.refuse_to_rank(setting, runs)
 
 
 def need_run(run: str | list[str] | None) -> None:

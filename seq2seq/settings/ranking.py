@@ -1,0 +1,43 @@
+"""Settings of what ranks the candidates of a beam (seq2seq/reranking.py): of translate.py and evaluate.py."""
+
+from __future__ import annotations
+
+import dataclasses
+
+from seq2seq.errors import SettingError
+from seq2seq.settings.reading import check
+from seq2seq.settings.search import SearchKind, SearchSettings
+
+
+@dataclasses.dataclass(kw_only=True)
+class RankingSettings:
+    reverse: str | list[str] | None = None  # translators of the opposite direction
+    reverse_weight: float = 0.3             # lambda of log P(X|Y) / |X|
+    rescore: str | list[str] | None = None  # of the same direction, right to left or of other pieces
+    rescore_weight: float = 1.0             # mu of log P(Y|X) / |Y|
+    rescore_search: bool = False            # these search as well, and what they find is ranked too
+
+    def __post_init__(self) -> None:
+        for field in ("reverse_weight", "rescore_weight"):
+            check(self, field, at_least=0)
+        if self.rescore_search and not self.rescore:
+            raise SettingError("rescore_search=true lets the models of rescore= search, and there are none. Give some, "
+                               "or leave rescore_search= out.")
+
+    def refuse_nothing_to_rank(self, search: SearchSettings) -> None:
+        """Raises SettingError for a search that leaves these models nothing to rank, or what they cannot count."""
+        for setting, runs in (("reverse", self.reverse), ("rescore", self.rescore)):
+            if not runs:
+                continue
+            if search.kind is not SearchKind.BEAM or search.beam_size < 2:
+                raise SettingError(
+                    f"{setting}={runs} ranks the candidates of a beam, and this is search={search.kind.value} with "
+                    f"beam_size={search.beam_size}. Choose search=beam search.beam_size=10, or leave {setting}= out.")
+            if search.mbr:
+                raise SettingError(f"mbr={search.mbr} and {setting}={runs} both rank the candidates of a beam. Choose "
+                                   f"search.mbr=0, or leave {setting}= out.")
+        if self.rescore_search and search.coverage_penalty:
+            raise SettingError(
+                f"rescore_search=true and search.coverage_penalty={search.coverage_penalty:g}: there is no attention "
+                "to count for what the models of rescore= find. Choose search.coverage_penalty=0 or "
+                "rescore_search=false.")
