@@ -6,7 +6,6 @@ found.
 
 from __future__ import annotations
 
-from collections.abc import Sequence
 from pathlib import Path
 
 import torch
@@ -53,18 +52,6 @@ def open_ranking(settings: RankingSettings, searched: Bundle, place: torch.devic
                    reverse_weight=settings.reverse_weight,
                    rescore=_rankers("rescore", settings.rescore, searched, place),
                    rescore_weight=settings.rescore_weight, rescore_search=settings.rescore_search)
-
-
-def ensembles(bundles: Sequence[Bundle]) -> list[list[Bundle]]:
-    """Those that can answer as one together, in the order given."""
-    found: list[list[Bundle]] = []
-    for bundle in bundles:
-        place = next((some for some in found if _go_together(some[0], bundle)), None)
-        if place is None:
-            found.append([bundle])
-        else:
-            place.append(bundle)
-    return found
 
 
 def _rankers(setting: str, run: Runs, searched: Bundle, place: torch.device) -> list[Bundle]:

@@ -13,8 +13,8 @@ P_again, `rescore=`: models of the same direction that cannot be of the ensemble
 (model.reverse_target; Liu et al. 2016, "Agreement on Target-bidirectional Neural Machine Translation") or in other
 pieces. A wrong beginning, which a beam cannot take back, is to them an end, judged when all else is known.
 
-With `rescore_search=true` these search as well, and the candidates are those of all beams, as in Liu et al. 2016. What
-the models of run= did not find has the log P(Y|X) that they would have given it, by teacher forcing too.
+With `rescore_search=true` each of these searches as well, and the candidates are those of all beams, as in Liu et al.
+2016. What the models of run= did not find has the log P(Y|X) that they would have given it, by teacher forcing too.
 """
 
 from __future__ import annotations

@@ -21,7 +21,7 @@ from seq2seq.bundle import Bundle
 from seq2seq.errors import SettingError, UserError
 from seq2seq.graphed_search import GraphedSearch
 from seq2seq.graphs import cuda_recorder
-from seq2seq.loading import ensembles, open_bundles, open_ranking
+from seq2seq.loading import open_bundles, open_ranking
 from seq2seq.minimum_risk import expected_bleu, shares
 from seq2seq.models.encoder_decoder import EncoderDecoder
 from seq2seq.models.for_search import ForSearch
@@ -97,9 +97,9 @@ class Translator:
                                         for some in (ranking.reverse, ranking.rescore))
         self._searching = [
             # A shortlist is of the pieces of run=, and these may have others.
-            Translator(together, dataclasses.replace(search, n_best=search.beam_size, shortlist=0), device=device,
+            Translator([one], dataclasses.replace(search, n_best=search.beam_size, shortlist=0), device=device,
                        precision=precision, graphs=graphs, max_source_pieces=max_source_pieces)
-            for together in (ensembles(ranking.rescore) if ranking.rescore_search else ())]
+            for one in (ranking.rescore if ranking.rescore_search else ())]
 
     @classmethod
     def load(cls, run: Runs, device: str = "auto",

@@ -118,7 +118,7 @@ def test_those_that_rescore_search_as_well(forward: Path, back: list[Path], agai
     rescore = [again[0], again[1], leftwards]
     usual = {"device": "cpu", "beam_size": 4, "length_penalty": 0.7}
     beams = [Translator.load(run, n_best=4, **usual).translate_lines(LINES)
-             for run in (forward, [again[0], leftwards], again[1])]  # those that can be are an ensemble
+             for run in (forward, *rescore)]
     choices = []
     for best in (1, 4):
         translator = Translator.load(forward, n_best=best, rescore=rescore, rescore_search=True, rescore_weight=30,
