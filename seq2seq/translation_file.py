@@ -93,7 +93,8 @@ def json_line(translation: Translation, n_best: bool = False) -> str:
     """One object: the source, its best translation and, with `n_best`, all of them.
 
     `attention` has a row of weights over `source_pieces` for each of `pieces`; `alignment` the place of
-    the largest. Both are there for models with attention only, and a line that was split has no `attention`.
+    the largest. Both are there for models with attention only, and for what these models found themselves; a line that
+    was split has no `attention`.
     """
     best = translation.candidates[0] if translation.candidates else None
     record: dict[str, Any] = {"source": translation.source, "source_pieces": translation.source_pieces}
