@@ -229,9 +229,9 @@ class Translator:
 
     def _add(self, sources: Sequence[str], candidates: list[list[Candidate]], found: Sequence[Translation]) -> None:
         """What others found beside them, with the score that search would have given it."""
-        beside = [dict.fromkeys(one.text for one in translation.candidates) for translation in found]  # each text once
-        new = [(row, text) for row, some in enumerate(candidates) for text in beside[row]
-               if text not in {one.text for one in some}]
+        known = [{one.text for one in some} for some in candidates]
+        new = [(row, text) for row, translation in enumerate(found)
+               for text in dict.fromkeys(one.text for one in translation.candidates) if text not in known[row]]
         texts = [text for _, text in new]
         scored = self._own.log_probabilities([sources[row] for row, _ in new], texts)
         for (row, text), ids, (value, length) in zip(new, self._target.encode(texts), scored, strict=True):
