@@ -124,14 +124,22 @@ def steps(settings: ReproduceSettings) -> list[Step]:
 
 
 def chain(last: Step) -> list[Step]:
-    """A run, and before it those of the experiments that it goes on from (`expected.after`)."""
-    found, shared = [last], [word for word in last.words if word.startswith(FORKED)]
-    while (parent := found[0].settings.expected) is not None and parent.after is not None:
-        fork = found[0].settings.fork
+    """A run, and before it those that it goes on from (`expected.after`) or learns from (`expected.teachers`)."""
+    expected, before = last.settings.expected, []
+    if expected is None:
+        return [last]
+    for name in expected.teachers:
+        experiment, seed = name.rsplit("-", maxsplit=1)
+        shared = [word for word in last.words if word.startswith((*SHARED, "corpus="))]
+        words = [f"experiment={experiment}", *shared, f"seed={seed}", f"run={folder(name)}"]
+        before += chain(Step(words, composed(words)))
+    if expected.after is not None:
+        fork = last.settings.fork
         assert fork is not None
-        words = [f"experiment={parent.after}", *shared, f"run={quoted(fork)}"]
-        found.insert(0, Step(words, composed(words)))
-    return found
+        shared = [word for word in last.words if word.startswith(FORKED)]
+        words = [f"experiment={expected.after}", *shared, f"run={quoted(fork)}"]
+        before += chain(Step(words, composed(words)))
+    return [*before, last]
 
 
 def composed(words: list[str]) -> ExperimentSettings:

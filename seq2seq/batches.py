@@ -33,6 +33,8 @@ class Batch(NamedTuple):
     target_out: Tensor      # (B, T)  y_1..y_M, EOS; y_1..y_M for labels
     target_lengths: Tensor  # (B,)    M + 1; M for labels
     rows: Tensor            # (B,)    line numbers in the split, from 0
+    soft_pieces: Tensor     # (B, T, K)  what a teacher finds probable in the places of target_out (teacher.py)
+    soft_shares: Tensor     # (B, T, K)  how much of the target each of these is; without a teacher K is 0
 
     def to(self, device: torch.device | str) -> Batch:
         """On a CUDA device without waiting for what it is at: such a copy starts from pinned memory."""
@@ -51,17 +53,27 @@ class Batch(NamedTuple):
         if not len(taken.rows):
             return None
         source, target = int(taken.source_lengths.max()), int(taken.target_lengths.max())
-        return taken._replace(source=taken.source[:, :source], target_in=taken.target_in[:, :target],
-                              target_out=taken.target_out[:, :target])
+        return taken._replace(source=taken.source[:, :source], **{
+            name: getattr(taken, name)[:, :target]
+            for name in ("target_in", "target_out", "soft_pieces", "soft_shares")})
 
     def filled(self, rows: int, source: int, target: int) -> Batch:
         """With padding up to `rows` rows and these widths. An empty row's source is EOS alone, its target all PAD."""
-        missing, ends = rows - len(self.rows), (0, 1, 0, 0, 0, -1)  # row -1: of no line
-        wide = [functional.pad(tensor, (0, width - tensor.shape[1], 0, missing), value=PAD) if tensor.dim() == 2
-                else functional.pad(tensor, (0, missing), value=end)
-                for tensor, width, end in zip(self, (source, 0, target, target, 0, 0), ends, strict=True)]
-        wide[0][len(self.rows) :, 0] = EOS
-        return Batch(*wide)
+        missing = rows - len(self.rows)
+
+        def longer(tensor: Tensor, end: int) -> Tensor:
+            return functional.pad(tensor, (0, missing), value=end)
+
+        def wider(tensor: Tensor, width: int) -> Tensor:
+            behind = [0, 0] * (tensor.dim() - 2)
+            return functional.pad(tensor, (*behind, 0, width - tensor.shape[1], 0, missing), value=PAD)
+
+        filled = Batch(wider(self.source, source), longer(self.source_lengths, 1), wider(self.target_in, target),
+                       wider(self.target_out, target), longer(self.target_lengths, 0),
+                       longer(self.rows, -1),  # of no line
+                       wider(self.soft_pieces, target), wider(self.soft_shares, target))
+        filled.source[len(self.rows) :, 0] = EOS
+        return filled
 
     @property
     def pieces(self) -> int:
@@ -82,6 +94,8 @@ def make_batch(source: Sequence[Sequence[int] | np.ndarray], target: Sequence[Se
         target_out=_pad(target, width, last=None if labels else EOS),
         target_lengths=target_lengths,
         rows=torch.as_tensor(np.asarray(rows, dtype=np.int64)),
+        soft_pieces=torch.empty(len(target), width, 0, dtype=torch.int64),
+        soft_shares=torch.empty(len(target), width, 0),
     )
 
 

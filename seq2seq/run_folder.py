@@ -3,6 +3,7 @@
     settings.yaml    resolved settings                 metrics.jsonl, tensorboard/   figures
     run.json         corpus hash, origin, format       checkpoints/                  for resuming
     best/  last/     model bundles                     lock                          one run at a time
+    teacher/         with teacher=: see teacher.py
 """
 
 from __future__ import annotations

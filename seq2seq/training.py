@@ -46,6 +46,7 @@ from seq2seq.settings.model import LABELS, Tie
 from seq2seq.settings.training import Precision, TrainSettings
 from seq2seq.state import TrainState
 from seq2seq.subwords import SubwordSampler
+from seq2seq.teacher import Opinion, Teacher
 from seq2seq.tokenizer import Tokenizer
 from seq2seq.validation import Validator
 
@@ -138,6 +139,9 @@ class Run:
             device, len(self.tokenizers[1]), self.training.max_loss_factor)
         self.validation: dict[str, Any] | None = None  # figures of the last one, for last/
         self.start: dict[str, Any] | None = None       # a forked run begins with it
+        self.teacher = (Teacher(settings, corpus, train, device, writes=team.leads)
+                        if settings.teacher is not None else None)
+        self.opinion: Opinion | None = None            # the teacher's, once it was asked
 
     def go(self) -> TrainState:
         """Trains from where the run stands until it is over or a signal comes."""
@@ -147,6 +151,7 @@ class Run:
                      self.standing())
             return self.state
         self.introduce()
+        self.ask_the_teacher()
         with contextlib.ExitStack() as stack:
             self.display = stack.enter_context(Display(self.folder.name, shown=self.team.leads))
             self.interruption = stack.enter_context(Interruption())
@@ -164,6 +169,14 @@ class Run:
         """True when a run that is over has been judged and has its last/: else it was killed while it ended."""
         whole = run_folder.is_complete(self.folder, self.state.updates) if self.team.leads else None
         return self.state.validated == self.state.updates and self.team.first(whole)
+
+    def ask_the_teacher(self) -> None:
+        if self.teacher is None:
+            return
+        if self.team.leads:
+            self.teacher.write(self.batches.rows, shown=True)
+        self.team.first(None)  # the others wait for it
+        self.opinion = self.teacher.opinion()
 
     def loop(self) -> None:
         state, training, every = self.state, self.training, self.training.validate_every
@@ -199,6 +212,8 @@ class Run:
         for group in self.optimizer.param_groups:
             group["lr"] = rate
         torch.manual_seed(_seed(self.settings.seed, number, team.rank))
+        if self.opinion is not None:
+            batch = self.opinion.beside(batch)
         loss = self.gradients(batch)
         self.meter.add(loss)
         team.sum(loss.nll)

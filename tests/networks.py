@@ -75,3 +75,10 @@ def random_batch(pairs: int = 5, shortest: int = 1, longest: int = 9, seed: int 
     return make_batch(sides[:pairs], sides[pairs:], range(pairs))
 
 
+def with_opinion(batch: Batch, share: float = 0.5, pieces: int = 5) -> Batch:
+    """With what a teacher might say of it (seq2seq/teacher.py); now and then that is the true piece."""
+    draw = torch.Generator().manual_seed(3)
+    told = torch.randint(4, VOCABULARY, (*batch.target_out.shape, pieces), generator=draw)
+    told[:, ::3, 1] = batch.target_out[:, ::3]
+    shares = torch.rand(told.shape, generator=draw)
+    return batch._replace(soft_pieces=told, soft_shares=share * shares / shares.sum(-1, keepdim=True))

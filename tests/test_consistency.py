@@ -8,7 +8,7 @@ from networks import build, network, random_batch
 from seq2seq.models import output
 from seq2seq.models.consistency import consistent_loss, reference_loss
 from seq2seq.models.embed import Embed
-from seq2seq.models.output import output_loss
+from seq2seq.models.output import Soft, output_loss
 from seq2seq.settings.model import Shape
 
 embed = Embed.forward
@@ -54,6 +54,24 @@ def test_loss_and_gradients_equal_the_reference_and_the_library(monkeypatch, smo
     for own, reference, library in zip(*results, strict=True):
         torch.testing.assert_close(own, library, atol=1e-4, rtol=1e-5)
         torch.testing.assert_close(reference, library, atol=1e-4, rtol=1e-5)
+
+
+@pytest.mark.parametrize("smoothing", [0.0, 0.1])
+@pytest.mark.parametrize("block", [V, 7 * V, 10**6])
+@pytest.mark.parametrize("cut", [False, True])
+def test_with_a_teacher_loss_and_gradients_equal_the_reference(monkeypatch, smoothing, block, cut):
+    monkeypatch.setattr(output, "BLOCK_LOGITS", block)
+    draw = torch.Generator().manual_seed(1)
+    pieces, shares = torch.randint(0, V, (R, 4), generator=draw), torch.rand(R, 4, generator=draw)
+    soft = Soft(pieces.repeat(2, 1), (0.8 * shares / shares.sum(1, keepdim=True)).repeat(2, 1))
+    results = []
+    for by in (consistent_loss, reference_loss):
+        parameters, target = tensors()
+        loss = by(*parameters, target.repeat(2), smoothing, PAD, 3.0, cut, soft)
+        (loss.smoothed / 7).backward()
+        results.append([loss.smoothed, loss.nll, *(parameter.grad for parameter in parameters)])
+    for own, reference in zip(*results, strict=True):
+        torch.testing.assert_close(own, reference, atol=1e-4, rtol=1e-5)
 
 
 @pytest.mark.parametrize("cut", [False, True])

@@ -64,6 +64,16 @@ def test_two_processes_give_the_curve_of_one(place):
     assert "Warning" not in done.stderr
 
 
+def test_with_a_teacher_too(place):
+    for processes, name in ((1, "taught"), (2, "taught_by_two")):
+        done = run(place, processes, *TRAIN, f"run=runs/{name}", "teacher=runs/one", "training.max_updates=6")
+        assert done.returncode == 0, done.stderr
+        assert done.stderr.count("teacher: runs/one on 120 pairs") == 1
+    assert_same_curve(place / "runs" / "taught", place / "runs" / "taught_by_two")
+    (untaught, *_), (taught, *_) = (read_metrics(place / "runs" / name).train for name in ("one", "taught"))
+    assert untaught["smoothed_loss"] != pytest.approx(taught["smoothed_loss"], rel=1e-4)
+
+
 def test_a_killed_process_ends_all_with_one_line_and_another_number_goes_on(place, capfdbinary, monkeypatch):
     arguments, folder = [*SETTINGS, "run=runs/killed"], place / "runs" / "killed"
     job = start(place, 2, TRAIN[0], *arguments, "training.max_epochs=null", "training.max_updates=1000000")

@@ -102,6 +102,20 @@ def test_the_steps_of_an_experiment_that_goes_on() -> None:
     assert second.words == [words[0], *words[3:], "run=there"] and second.settings is settings
 
 
+def test_the_steps_of_an_experiment_that_learns_from_others() -> None:
+    words = ["experiment=multi30k_de_en", "raw=some", "run=there", "seed=3", "training.threads=1", "teacher=[a,b]",
+             "+expected.teachers=[multi30k_de_en_risk-1,multi30k_de_en-2]", "corpus=data"]
+    settings = read_settings(ReproduceSettings, {**composed(words[0], *words[2:]), "name": "multi30k_de_en",
+                                                 "raw": "some", "words": words})
+    runs = [f"runs/reproduce/multi30k_de_en{name}" for name in ("-1", "_risk-1", "-2")]
+    of_teachers = ["training.threads=1", "corpus=data"]
+    assert [step.words for step in reproduce.steps(settings)] == [
+        ["experiment=multi30k_de_en", *of_teachers, "seed=1", f"run={runs[0]}"],
+        ["experiment=multi30k_de_en_risk", *of_teachers, "seed=1", f"run={runs[1]}"],
+        ["experiment=multi30k_de_en", *of_teachers, "seed=2", f"run={runs[2]}"],
+        [words[0], *words[3:], "run=there"]]
+
+
 def test_an_ensemble_trains_every_seed_and_scores_them_together(tmp_path, capfdbinary, monkeypatch) -> None:
     name, ran = "multi30k_de_en_large_ensemble", []
     which = "expected.runs=[multi30k_de_en_large-4,multi30k_de_en_large-7]"
@@ -220,6 +234,8 @@ def test_a_mistake_is_one_line(tmp_path, capfdbinary, monkeypatch, arguments: li
     ("expected.tolerance=-1", "expected.tolerance=-1.0 is out of range"),
     ("+expected.after=demo_last", "expected.after=demo_last says that the run goes on from one of that experiment, and "
                                   "fork=null that it begins anew. Give the folder of that run: fork=FOLDER."),
+    ("+expected.teachers=[demo-2]", "expected.teachers=['demo-2'] names runs that this one learns from, and "
+                                    "teacher=null none. Give their folders: teacher=[FOLDER]."),
     ("+expected.runs=[demo]", "expected.runs=['demo'] does not name runs. Give each once, as the name of its "
                               "experiment and its seed: expected.runs=[multi30k_de_en-1]."),
     ("+expected.reverse=[demo-1,demo-1]", "expected.reverse=['demo-1', 'demo-1'] does not name runs. Give each once"),
@@ -266,7 +282,10 @@ def test_an_expected_figure_is_one_that_is_reported(name: str) -> None:
     assert any(re.split(r" [\[(]", cell.strip())[0] in written for row in rows for cell in row.split("|"))
     if expected.after is not None:
         assert experiment(name).fork == f"runs/reproduce/{expected.after}-1" and expected.after in EXPECTED
-    named = {name.rsplit("-", 1)[0] for name in (*expected.runs, *expected.reverse, *expected.rescore)}
+    if expected.teachers:
+        assert experiment(name).teacher == [f"runs/reproduce/{run}" for run in expected.teachers]
+    named = {name.rsplit("-", 1)[0] for name in (*expected.teachers, *expected.runs, *expected.reverse,
+                                                 *expected.rescore)}
     assert named <= set(EXPECTED) and all("=" in word for word in (*expected.prepare, *expected.search))
     assert bool(expected.prepare) == bool(expected.raw)
 

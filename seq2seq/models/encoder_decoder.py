@@ -21,7 +21,7 @@ from seq2seq.models.dropout import Dropout
 from seq2seq.models.embed import Embed
 from seq2seq.models.encoder import Encoder, reverse_by_length
 from seq2seq.models.one_input import OneInput
-from seq2seq.models.output import log_probabilities, output_loss, real_rows
+from seq2seq.models.output import Soft, log_probabilities, output_loss, real_rows
 from seq2seq.models.records import Loss, Memory, State
 from seq2seq.tokenizer import PAD
 
@@ -62,12 +62,16 @@ class EncoderDecoder(nn.Module):
         features = self._features(target_in, memory, cutoff)
         if self.readout_dropout.variational:  # while a row's steps are still together
             features = self.readout_dropout(features)
+        taught = [batch.soft_pieces, batch.soft_shares] if batch.soft_pieces.shape[-1] else []
         beside = [] if weights is None else [weights[:, None].expand_as(batch.target_out)]
-        target, features, *counts = real_rows(batch.target_out, features, *beside)
+        target, features, *others = real_rows(batch.target_out, features, *taught, *beside)
+        soft = Soft(*others[:2]) if taught else None
         if not self.readout_dropout.variational:
             features = self.readout_dropout(features)
         output = (features, self.output_weight, self.output_bias, target, label_smoothing, PAD)
-        return consistent_loss(*output, consistency, cutoff > 0) if consistency > 0 else output_loss(*output, *counts)
+        if consistency > 0:
+            return consistent_loss(*output, consistency, cutoff > 0, soft)
+        return output_loss(*output, None if weights is None else others[-1], soft)
 
     def logits(self, batch: Batch) -> Tensor:
         """Teacher forcing: the logits of y_1..y_T, (B, T, V), in reading order."""
@@ -96,8 +100,12 @@ class EncoderDecoder(nn.Module):
         lengths = batch.target_lengths.to(batch.target_in.device) - 1
         # BOS stays in front: what follows it are the M pieces.
         pieces = reverse_by_length(batch.target_in[:, 1:], lengths)
-        return batch._replace(target_in=torch.cat([batch.target_in[:, :1], pieces], dim=1),
-                              target_out=reverse_by_length(batch.target_out, lengths))
+        turned = batch._replace(target_in=torch.cat([batch.target_in[:, :1], pieces], dim=1),
+                                target_out=reverse_by_length(batch.target_out, lengths))
+        if not batch.soft_pieces.shape[-1]:
+            return turned
+        return turned._replace(soft_pieces=reverse_by_length(batch.soft_pieces, lengths),
+                               soft_shares=reverse_by_length(batch.soft_shares, lengths))
 
     def as_read(self, steps: Tensor, lengths: Tensor) -> Tensor:
         """What belongs to the steps of writing (B, T, X), in reading order; `lengths` (B,) with EOS."""

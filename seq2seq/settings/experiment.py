@@ -23,6 +23,7 @@ class Expected:
     tolerance: float               # what another seed, or another processor's rounding, may cost
     split: str = "test"
     after: str | None = None       # the experiment whose run of the same seed this one forks; null: it begins anew
+    teachers: list[str] = dataclasses.field(default_factory=list)  # NAME-SEED: those that teacher= names
     runs: list[str] = dataclasses.field(default_factory=list)     # NAME-SEED: those scored (together); []: its own run
     reverse: list[str] = dataclasses.field(default_factory=list)  # NAME-SEED: those that rank (evaluate.py reverse=)
     rescore: list[str] = dataclasses.field(default_factory=list)  # likewise (evaluate.py rescore=)
@@ -35,7 +36,7 @@ class Expected:
         check(self, "value", above=0)
         check(self, "tolerance", at_least=0)
         check(self, "minutes", above=0)
-        for field in ("runs", "reverse", "rescore"):
+        for field in ("teachers", "runs", "reverse", "rescore"):
             names = getattr(self, field)
             if len(set(names)) < len(names) or not all(re.fullmatch(r"\w+-\d+", name) for name in names):
                 raise SettingError(f"expected.{field}={names} does not name runs. Give each once, as the name of its "
@@ -66,6 +67,9 @@ class ExperimentSettings(TrainSettings):
             raise SettingError(f"expected.after={self.expected.after} says that the run goes on from one of that "
                                "experiment, and fork=null that it begins anew. Give the folder of that run: "
                                "fork=FOLDER.")
+        if self.expected is not None and self.expected.teachers and self.teacher is None:
+            raise SettingError(f"expected.teachers={self.expected.teachers} names runs that this one learns from, and "
+                               "teacher=null none. Give their folders: teacher=[FOLDER].")
         measures = (*MEASURES.get(self.shape, []), Measure.PERPLEXITY)
         if self.expected is not None and self.expected.measure not in measures:
             choices = " or ".join(f"expected.measure={measure.value}" for measure in measures)
