@@ -28,6 +28,7 @@ import torch
 from seq2seq.batches import like_lengths
 from seq2seq.bundle import Bundle
 from seq2seq.models.encoder_decoder import EncoderDecoder
+from seq2seq.settings.ranking import RankingSettings
 
 
 @dataclasses.dataclass(frozen=True, kw_only=True)
@@ -35,9 +36,9 @@ class Ranking:
     """The models that rank, and how (settings/ranking.py); none of them: nothing is ranked."""
 
     reverse: Sequence[Bundle] = ()
-    reverse_weight: float = 0.3
+    reverse_weight: float = RankingSettings.reverse_weight
     rescore: Sequence[Bundle] = ()
-    rescore_weight: float = 1.0
+    rescore_weight: float = RankingSettings.rescore_weight
     rescore_search: bool = False
 
 

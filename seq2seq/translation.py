@@ -104,8 +104,9 @@ class Translator:
     @classmethod
     def load(cls, run: Runs, device: str = "auto",
              max_source_pieces: int = MAX_SOURCE_PIECES, long: str = "cut", precision: str = "fp32",
-             graphs: bool = False, reverse: Runs = (), reverse_weight: float = 0.3, rescore: Runs = (),
-             rescore_weight: float = 1.0, rescore_search: bool = False, **search: Any) -> Translator:
+             graphs: bool = False, reverse: Runs = (), reverse_weight: float = RankingSettings.reverse_weight,
+             rescore: Runs = (), rescore_weight: float = RankingSettings.rescore_weight, rescore_search: bool = False,
+             **search: Any) -> Translator:
         """Opens a run folder or bundle, or a list of them as an ensemble.
 
         `reverse` is one of the opposite direction, `rescore` one of the same, or lists of them, `reverse_weight` and
