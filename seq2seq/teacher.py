@@ -69,27 +69,27 @@ class Teacher:
     """The models that `settings.teacher` names, and what they have to say about a training split."""
 
     def __init__(self, settings: TrainSettings, corpus: PackedCorpus, split: Split, device: torch.device,
-                 writes: bool) -> None:
-        """`writes`: this process is the one that makes the table where there is none.
+                 now: bool) -> None:
+        """`now`: opens the models at once, so that a run which is yet to begin is refused before anything is written.
 
         Raises BundleError for a folder that is no run, SettingError for a teacher that does not fit.
         """
-        self._settings, self._split, self._device = settings, split, device
+        self._settings, self._corpus, self._split, self._device = settings, corpus, split, device
         self._folder = Path(settings.run) / TEACHER
         self._about = {"teacher": each(settings.teacher), "corpus_hash": corpus.hash,
                        "pieces": settings.training.distillation_pieces}
         self._starts = np.concatenate([[0], np.cumsum(split.target_lengths.astype(np.int64) + 1)])
         self._bundles: list[Bundle] = []
-        if writes and not self._is_there():
+        if now and not self._is_there():
             self._bundles = _opened(settings, corpus)
 
     def write(self, rows: np.ndarray, shown: bool) -> None:
         """Makes the table of the pairs `rows` unless it is there; a bar if `shown`. The models are let go of then."""
-        if not self._bundles:
+        if self._is_there():
             return
-        training, split, models = self._settings.training, self._split, [bundle.model for bundle in self._bundles]
-        vocabulary = len(self._bundles[0].target_tokenizer)
-        shape = (int(self._starts[-1]), min(training.distillation_pieces, vocabulary))
+        bundles, self._bundles = self._bundles or _opened(self._settings, self._corpus), []
+        training, split, models = self._settings.training, self._split, [bundle.model for bundle in bundles]
+        shape = (int(self._starts[-1]), min(training.distillation_pieces, len(bundles[0].target_tokenizer)))
         log.info("teacher: %s on %s pairs", ", ".join(each(self._settings.teacher)), f"{len(rows):,}")
         plan = plan_batches(split.source_lengths[rows] + 1, split.target_lengths[rows] + 1, training.batch_pieces,
                             np.random.default_rng(0))
@@ -105,7 +105,6 @@ class Teacher:
             pieces.flush()
             shares.flush()
             (part / ABOUT).write_text(json.dumps(self._about, indent=1, ensure_ascii=False) + "\n", encoding="utf-8")
-        self._bundles = []
 
     def opinion(self) -> Opinion:
         return Opinion(self._folder, self._starts, self._settings.training.distillation)

@@ -139,7 +139,8 @@ class Run:
             device, len(self.tokenizers[1]), self.training.max_loss_factor)
         self.validation: dict[str, Any] | None = None  # figures of the last one, for last/
         self.start: dict[str, Any] | None = None       # a forked run begins with it
-        self.teacher = (Teacher(settings, corpus, train, device, writes=team.leads)
+        begins = team.leads and not run_folder.is_under_way(folder)
+        self.teacher = (Teacher(settings, corpus, train, device, now=begins)
                         if settings.teacher is not None else None)
         self.opinion: Opinion | None = None            # the teacher's, once it was asked
 

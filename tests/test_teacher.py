@@ -52,7 +52,7 @@ def opinion(chosen: TrainSettings, rows=None):
     """Of all training pairs, or of `rows`, as a run of these settings would have it."""
     packed = PackedCorpus.open(chosen.corpus)
     split = packed.split("train")
-    asked = Teacher(chosen, packed, split, CPU, writes=True)
+    asked = Teacher(chosen, packed, split, CPU, now=True)
     asked.write(np.arange(len(split)) if rows is None else np.asarray(rows), shown=False)
     return asked.opinion(), split
 
@@ -194,6 +194,21 @@ def test_a_damaged_table_is_named(corpus, tmp_path, teachers):
     with pytest.raises(BundleError, match=r"run/teacher is damaged\. Remove it, and the same command makes it anew\."):
         train(longer)
     shutil.rmtree(tmp_path / "run" / "teacher")
+    assert train(longer).updates == 14
+
+
+def test_a_finished_run_needs_neither_table_nor_teacher(corpus, tmp_path, teachers, caplog):
+    caplog.set_level("INFO")
+    only = [shutil.copytree(teachers[0], tmp_path / "only")]
+    chosen = settings(corpus, tmp_path / "run", only)
+    train(chosen)
+    shutil.rmtree(tmp_path / "run" / "teacher")
+    shutil.rmtree(tmp_path / "only")
+    assert train(chosen).updates == 12 and "is finished" in caplog.text
+    longer = dataclasses.replace(chosen, training=dataclasses.replace(chosen.training, max_updates=14))
+    with pytest.raises(BundleError, match="only does not exist"):
+        train(longer)
+    shutil.copytree(teachers[0], tmp_path / "only")
     assert train(longer).updates == 14
 
 
