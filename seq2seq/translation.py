@@ -11,6 +11,7 @@ from __future__ import annotations
 
 import dataclasses
 import logging
+import sys
 from collections.abc import Iterable, Iterator, Sequence
 from typing import Any
 
@@ -96,9 +97,9 @@ class Translator:
         self._reverse, self._rescore = ([self._scorer([one]) for one in some]
                                         for some in (ranking.reverse, ranking.rescore))
         self._searching = [
-            # A shortlist is of the pieces of run=, and these may have others.
+            # A shortlist is of the pieces of run=. These may have others, in which a line that was cut may be longer.
             Translator([one], dataclasses.replace(search, n_best=search.beam_size, shortlist=0), device=device,
-                       precision=precision, graphs=graphs, max_source_pieces=max_source_pieces)
+                       precision=precision, graphs=graphs, max_source_pieces=sys.maxsize)
             for one in (ranking.rescore if ranking.rescore_search else ())]
 
     @classmethod

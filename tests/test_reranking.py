@@ -143,6 +143,19 @@ def test_those_that_rescore_search_as_well(forward: Path, back: list[Path], agai
     assert others > 2
 
 
+def test_a_line_is_cut_once_and_in_the_pieces_of_those_that_search_first(forward: Path, again: list[Path],
+                                                                          caplog: pytest.LogCaptureFixture) -> None:
+    counts = [len(load_bundle(folder).source_tokenizer.encode([LINES[2]])[0]) for folder in (forward, again[1])]
+    assert counts[0] < counts[1]
+    search = {"beam_size": 3, "n_best": 3, "rescore": again, "rescore_search": True}
+    shorter, whole = (Translator.load(forward, max_source_pieces=limit, **search) for limit in counts)
+    assert shorter.translate_lines(LINES[2:3]) == whole.translate_lines(LINES[2:3]) and not caplog.text
+    longer = [f"{LINES[2]} gu"]
+    assert [one.text for one in shorter.translate_lines(longer)[0].candidates] == [
+        one.text for one in whole.translate_lines(LINES[2:3])[0].candidates]
+    assert caplog.text.count("only the first") == 1
+
+
 def test_a_split_line_of_candidates_without_attention_has_no_alignment(forward: Path, again: list[Path]) -> None:
     long = " ".join(["ba do fi gu re"] * 6)
     translator = Translator.load(forward, device="cpu", beam_size=4, n_best=4, rescore=again, rescore_search=True,
