@@ -117,10 +117,15 @@ def steps(settings: ReproduceSettings) -> list[Step]:
                         ([*expected.reverse, *expected.rescore],
                          [word for word in settings.words if word.startswith(SHARED)])):
         for name in names:
-            experiment, seed = name.rsplit("-", maxsplit=1)
-            words = [f"experiment={experiment}", *kept, f"seed={seed}", f"run={folder(name)}"]
-            found += chain(Step(words, composed(words)))
+            found += chain(named(name, kept))
     return found
+
+
+def named(name: str, kept: list[str]) -> Step:
+    """The training of the run NAME-SEED."""
+    experiment, seed = name.rsplit("-", maxsplit=1)
+    words = [f"experiment={experiment}", *kept, f"seed={seed}", f"run={folder(name)}"]
+    return Step(words, composed(words))
 
 
 def chain(last: Step) -> list[Step]:
@@ -129,10 +134,7 @@ def chain(last: Step) -> list[Step]:
     if expected is None:
         return [last]
     for name in expected.teachers:
-        experiment, seed = name.rsplit("-", maxsplit=1)
-        shared = [word for word in last.words if word.startswith((*SHARED, "corpus="))]
-        words = [f"experiment={experiment}", *shared, f"seed={seed}", f"run={folder(name)}"]
-        before += chain(Step(words, composed(words)))
+        before += chain(named(name, [word for word in last.words if word.startswith((*SHARED, "corpus="))]))
     if expected.after is not None:
         fork = last.settings.fork
         assert fork is not None

@@ -20,14 +20,14 @@ from seq2seq.settings.runs import Runs, each
 from seq2seq.settings.training import Device
 
 
-def open_bundles(run: Runs, device: Device) -> tuple[list[Bundle], torch.device]:
-    """The bundles of one folder or of a list of them, on their device.
+def open_bundles(run: Runs, device: Device, setting: str = "run") -> tuple[list[Bundle], torch.device]:
+    """The bundles of one folder or of a list of them, which `setting` names, on their device.
 
     Raises BundleError for a folder that is none, and SettingError for no folder, or folders that do not go together.
     """
     folders = each(run)
     if not folders:
-        raise SettingError("run=[] names no model. Give the folder of a trained run: run=FOLDER.")
+        raise SettingError(f"{setting}=[] names no model. Give the folder of a trained run: {setting}=FOLDER.")
     if device is Device.CUDA and not torch.cuda.is_available():
         raise SettingError("device=cuda: torch finds no CUDA device. Choose device=cpu or auto.")
     place = pick_device(device)
@@ -36,9 +36,9 @@ def open_bundles(run: Runs, device: Device) -> tuple[list[Bundle], torch.device]
     for other in bundles[1:]:
         if not _go_together(first, other):
             raise SettingError(
-                f"run: {first.folder} and {other.folder} have different tokenizers, languages or shapes, or write in "
-                "different directions. An ensemble needs models trained on the same packed corpus, with the same "
-                "shape= and model.reverse_target=."
+                f"{setting}: {first.folder} and {other.folder} have different tokenizers, languages or shapes, or "
+                "write in different directions. An ensemble needs models trained on the same packed corpus, with the "
+                "same shape= and model.reverse_target=."
             )
     return bundles, place
 

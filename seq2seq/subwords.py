@@ -18,6 +18,7 @@ import numpy as np
 import sentencepiece
 
 from seq2seq.bpe_dropout import BpeDropout
+from seq2seq.settings.training import SubwordSamplingSettings
 from seq2seq.tokenizer import Tokenizer
 from seq2seq.unigram_sampling import UnigramSampling
 
@@ -66,3 +67,11 @@ def _is_bpe(pieces: dict[str, int], scores: np.ndarray) -> bool:
     # SentencePiece writes the rank of a merge as its score, negative; unigram scores are log P.
     held = scores[list(pieces.values())]
     return bool(len(held)) and bool((held == np.round(held)).all())
+
+
+def samplers(wanted: SubwordSamplingSettings,
+             tokenizers: tuple[Tokenizer, Tokenizer]) -> tuple[SubwordSampler | None, SubwordSampler | None]:
+    """Of the source and of the target side; None where nothing is drawn."""
+    source, target = (SubwordSampler(tokenizer, alpha) if alpha > 0 else None
+                      for tokenizer, alpha in zip(tokenizers, (wanted.source, wanted.target), strict=True))
+    return source, target

@@ -27,6 +27,7 @@ import torch
 from seq2seq.batches import Batch, make_batch, plan_batches
 from seq2seq.bundle import Bundle
 from seq2seq.corpus import PackedCorpus, Split
+from seq2seq.distributed import Team
 from seq2seq.errors import BundleError, SettingError
 from seq2seq.folders import whole_folder
 from seq2seq.loading import open_bundles
@@ -39,7 +40,6 @@ from seq2seq.settings.training import TrainSettings
 
 TEACHER = "teacher"  # in the run's folder
 PIECES, SHARES, ABOUT = "pieces.npy", "shares.npy", "about.json"
-_EVERY = 20  # batches between two looks at the bar
 log = logging.getLogger("seq2seq")
 
 
@@ -69,12 +69,12 @@ class Teacher:
     """The models that `settings.teacher` names, and what they have to say about a training split."""
 
     def __init__(self, settings: TrainSettings, corpus: PackedCorpus, split: Split, device: torch.device,
-                 now: bool) -> None:
+                 team: Team, now: bool) -> None:
         """`now`: opens the models at once, so that a run which is yet to begin is refused before anything is written.
 
         Raises BundleError for a folder that is no run, SettingError for a teacher that does not fit.
         """
-        self._settings, self._corpus, self._split, self._device = settings, corpus, split, device
+        self._settings, self._corpus, self._split, self._device, self._team = settings, corpus, split, device, team
         self._folder = Path(settings.run) / TEACHER
         self._about = {"teacher": each(settings.teacher), "corpus_hash": corpus.hash,
                        "pieces": settings.training.distillation_pieces}
@@ -83,31 +83,31 @@ class Teacher:
         if now and not self._is_there():
             self._bundles = _opened(settings, corpus)
 
-    def write(self, rows: np.ndarray, shown: bool) -> None:
-        """Makes the table of the pairs `rows` unless it is there; a bar if `shown`. The models are let go of then."""
-        if self._is_there():
-            return
+    def ask(self, rows: np.ndarray) -> Opinion:
+        """About the pairs `rows`, unless that was done before; one process asks for all. The models are let go of."""
+        if self._team.leads and not self._is_there():
+            self._write(rows)
+        self._team.first(None)  # the others wait for it
+        return Opinion(self._folder, self._starts, self._settings.training.distillation)
+
+    def _write(self, rows: np.ndarray) -> None:
         bundles, self._bundles = self._bundles or _opened(self._settings, self._corpus), []
         training, split, models = self._settings.training, self._split, [bundle.model for bundle in bundles]
         shape = (int(self._starts[-1]), min(training.distillation_pieces, len(bundles[0].target_tokenizer)))
         log.info("teacher: %s on %s pairs", ", ".join(each(self._settings.teacher)), f"{len(rows):,}")
         plan = plan_batches(split.source_lengths[rows] + 1, split.target_lengths[rows] + 1, training.batch_pieces,
                             np.random.default_rng(0))
-        with whole_folder(self._folder) as part, Display(TEACHER, shown) as display:
+        with whole_folder(self._folder) as part, Display(TEACHER, shown=True) as display:
             pieces, shares = _empty(part / PIECES, np.int32, shape), _empty(part / SHARES, np.float16, shape)
             for number, chosen in enumerate(plan):
                 batch = make_batch(*split.ids(rows[chosen]), rows[chosen])
                 places, real = _places(batch, self._starts)
-                best, of_best = self._ask(models, batch, shape[1])
+                best, of_best = self._answers(models, batch, shape[1])
                 pieces[places[real]], shares[places[real]] = best[real], of_best[real]
-                if number % _EVERY == 0:
-                    display.show((number + 1) / len(plan))
+                display.show((number + 1) / len(plan))
             pieces.flush()
             shares.flush()
             (part / ABOUT).write_text(json.dumps(self._about, indent=1, ensure_ascii=False) + "\n", encoding="utf-8")
-
-    def opinion(self) -> Opinion:
-        return Opinion(self._folder, self._starts, self._settings.training.distillation)
 
     def _is_there(self) -> bool:
         try:
@@ -117,7 +117,7 @@ class Teacher:
         return about == self._about
 
     @torch.inference_mode()
-    def _ask(self, models: list[Any], batch: Batch, best: int) -> tuple[np.ndarray, np.ndarray]:
+    def _answers(self, models: list[Any], batch: Batch, best: int) -> tuple[np.ndarray, np.ndarray]:
         """The most probable pieces of each place, and their probabilities scaled to a sum of 1, both (B, T, best)."""
         there, mean = batch.to(self._device), torch.zeros(())
         for model in models:
@@ -141,7 +141,7 @@ def _opened(settings: TrainSettings, corpus: PackedCorpus) -> list[Bundle]:
         if Path(folder).resolve() == Path(settings.run).resolve():
             raise SettingError(f"teacher={folder} is the folder of this run itself. Give that of another: "
                                "teacher=FOLDER.")
-    bundles, _ = open_bundles(settings.teacher, settings.training.device)
+    bundles, _ = open_bundles(settings.teacher, settings.training.device, "teacher")
     first, turned = bundles[0], settings.model.reverse_target
     wanted = (corpus.languages, settings.shape, [tokenizer.hash for tokenizer in corpus.tokenizers()])
     found = (first.languages, first.settings.shape, [first.source_tokenizer.hash, first.target_tokenizer.hash])

@@ -45,9 +45,8 @@ from seq2seq.schedule import learning_rate, progress
 from seq2seq.settings.model import LABELS, Tie
 from seq2seq.settings.training import Precision, TrainSettings
 from seq2seq.state import TrainState
-from seq2seq.subwords import SubwordSampler
+from seq2seq.subwords import samplers
 from seq2seq.teacher import Opinion, Teacher
-from seq2seq.tokenizer import Tokenizer
 from seq2seq.validation import Validator
 
 log = logging.getLogger("seq2seq")
@@ -128,7 +127,7 @@ class Run:
             refuse_unfit(settings.shape, split, source, corpus.folder / name)
         self.batches = TrainingBatches(
             train, budget=self.training.batch_pieces, max_pieces=self.training.max_pieces,
-            seed=settings.seed, samplers=_samplers(settings, self.tokenizers), labels=labels,
+            seed=settings.seed, samplers=samplers(self.training.subword_sampling, self.tokenizers), labels=labels,
             multiple=WIDTHS if self.training.graphs else 1, both_directions=self.training.both_directions)
         budget = max(1, self.training.batch_pieces // self.training.accumulate)
         judge = build_judge(settings.shape, valid, self.tokenizers, search=settings.search, budget=budget,
@@ -140,7 +139,7 @@ class Run:
         self.validation: dict[str, Any] | None = None  # figures of the last one, for last/
         self.start: dict[str, Any] | None = None       # a forked run begins with it
         begins = team.leads and not run_folder.is_under_way(folder)
-        self.teacher = (Teacher(settings, corpus, train, device, now=begins)
+        self.teacher = (Teacher(settings, corpus, train, device, team, now=begins)
                         if settings.teacher is not None else None)
         self.opinion: Opinion | None = None            # the teacher's, once it was asked
 
@@ -152,7 +151,8 @@ class Run:
                      self.standing())
             return self.state
         self.introduce()
-        self.ask_the_teacher()
+        if self.teacher is not None:
+            self.opinion = self.teacher.ask(self.batches.rows)
         with contextlib.ExitStack() as stack:
             self.display = stack.enter_context(Display(self.folder.name, shown=self.team.leads))
             self.interruption = stack.enter_context(Interruption())
@@ -170,14 +170,6 @@ class Run:
         """True when a run that is over has been judged and has its last/: else it was killed while it ended."""
         whole = run_folder.is_complete(self.folder, self.state.updates) if self.team.leads else None
         return self.state.validated == self.state.updates and self.team.first(whole)
-
-    def ask_the_teacher(self) -> None:
-        if self.teacher is None:
-            return
-        if self.team.leads:
-            self.teacher.write(self.batches.rows, shown=True)
-        self.team.first(None)  # the others wait for it
-        self.opinion = self.teacher.opinion()
 
     def loop(self) -> None:
         state, training, every = self.state, self.training, self.training.validate_every
@@ -351,11 +343,3 @@ def _refuse_two_vocabularies(settings: TrainSettings, corpus: PackedCorpus) -> N
         if wanted:
             raise SettingError(f"{name}={value} needs one vocabulary for both sides, and {corpus.folder} has two. "
                                f"Choose {name}={other}, or prepare the corpus with tokenizer.joint=true.")
-
-
-def _samplers(settings: TrainSettings,
-              tokenizers: tuple[Tokenizer, Tokenizer]) -> tuple[SubwordSampler | None, SubwordSampler | None]:
-    wanted = settings.training.subword_sampling
-    source, target = (SubwordSampler(tokenizer, alpha) if alpha > 0 else None
-                      for tokenizer, alpha in zip(tokenizers, (wanted.source, wanted.target), strict=True))
-    return source, target

@@ -18,6 +18,7 @@ from seq2seq.batches import make_batch
 from seq2seq.bundle import load_bundle
 from seq2seq.checkpoint import load_checkpoint
 from seq2seq.corpus import PackedCorpus
+from seq2seq.distributed import Team
 from seq2seq.errors import BundleError, SettingError
 from seq2seq.settings.reading import read_settings
 from seq2seq.settings.training import TrainSettings
@@ -52,9 +53,8 @@ def opinion(chosen: TrainSettings, rows=None):
     """Of all training pairs, or of `rows`, as a run of these settings would have it."""
     packed = PackedCorpus.open(chosen.corpus)
     split = packed.split("train")
-    asked = Teacher(chosen, packed, split, CPU, now=True)
-    asked.write(np.arange(len(split)) if rows is None else np.asarray(rows), shown=False)
-    return asked.opinion(), split
+    asked = Teacher(chosen, packed, split, CPU, Team(), now=True)
+    return asked.ask(np.arange(len(split)) if rows is None else np.asarray(rows)), split
 
 
 @pytest.mark.parametrize("consistency", [0.0, 2.0])
@@ -240,7 +240,8 @@ def test_it_is_refused_where_it_does_not_fit(corpus, tmp_path, teachers):
             ([foreign], "foreign has another tokenizer, other languages or another shape than this run on .*tiny: "),
             ([back], "back has another tokenizer, other languages or another shape"),
             ([leftwards], "leftwards was trained with model.reverse_target=true: it knows what comes behind a piece"),
-            ([teachers[0], foreign], "run: .*1 and .*foreign have different tokenizers"),
+            ([teachers[0], foreign], "teacher: .*1 and .*foreign have different tokenizers"),
+            ([], r"teacher=\[\] names no model. Give the folder of a trained run: teacher=FOLDER"),
             ([tmp_path / "run"], "teacher=.*run is the folder of this run itself. Give that of another")):
         with pytest.raises(SettingError, match=said):
             train(settings(corpus, tmp_path / "run", given))
