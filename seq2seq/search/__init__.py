@@ -4,6 +4,7 @@
     sampling.py  a piece drawn at every step                   trace.py      pieces as a tree of back-pointers
     beam.py      the K best partial translations side by side  finish.py     the best finished ones
     ensemble.py  several models as one                         top.py        the k largest, fast
+    repeats.py   no n-gram twice
 """
 
 from __future__ import annotations
@@ -36,7 +37,8 @@ def translate_ids(model: Searchable[M, D], source: Sequence[Sequence[int]], sett
     """
     rules = Rules(
         length_penalty=settings.length_penalty, coverage_penalty=settings.coverage_penalty,
-        min_length=settings.min_length, allow_unknown=settings.allow_unknown, keep_attention=attention,
+        min_length=settings.min_length, no_repeat_ngram_size=settings.no_repeat_ngram_size,
+        allow_unknown=settings.allow_unknown, keep_attention=attention,
     )
     numbers = range(len(source)) if numbers is None else numbers
     result: list[list[Hypothesis]] = [[] for _ in source]

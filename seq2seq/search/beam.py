@@ -23,6 +23,7 @@ from seq2seq.search.contract import D, Hypothesis, M, Searchable, pieces_of
 from seq2seq.search.finish import Finished
 from seq2seq.search.greedy import worth_leaving
 from seq2seq.search.penalties import Coverage, Rules, length_penalty, restrict
+from seq2seq.search.repeats import Repeats
 from seq2seq.search.top import top
 from seq2seq.search.trace import ROOT, Trace
 from seq2seq.tokenizer import BOS, EOS
@@ -60,14 +61,17 @@ def beam(model: Searchable[M, D], source: Tensor, lengths: Tensor, limits: Seque
     """
     memory = model.encode(source, lengths)
     state, live = model.start(memory), _begin(limits, rules, source.device)
-    coverage = Coverage(rules.coverage_penalty)
+    coverage, repeats = Coverage(rules.coverage_penalty), Repeats(rules.no_repeat_ngram_size)
     trace, finished = Trace(rules.keep_attention), Finished(len(limits), n_best, source.device)
     step = 0
     while True:
         logits, state, attention = model.step(live.pieces, state, memory)
         at_limit = live.last <= step
-        extended = _extend(logits, live.total, step, at_limit, rules, beam_size)
-        extended.pieces = pieces_of(memory.columns, extended.pieces)
+        gains = logits.log_softmax(-1, dtype=torch.float32)
+        restrict(gains, step, at_limit, rules)
+        repeats.forbid(gains)
+        extended = _extend(gains, live.total, beam_size)
+        among, extended.pieces = extended.pieces, pieces_of(memory.columns, extended.pieces)
         parents = live.nodes.flatten()[extended.parents]
         nodes = trace.add(extended.pieces, parents, extended.parents, attention)
         coverage.add(attention)
@@ -83,16 +87,17 @@ def beam(model: Searchable[M, D], source: Tensor, lengths: Tensor, limits: Seque
         done |= total[:, 0] / live.ceiling <= finished.worst(live.rows)
         live = dataclasses.replace(live, pieces=extended.pieces.gather(1, places), nodes=nodes.gather(1, places),
                                    total=total.masked_fill(done[:, None], -math.inf))
-        followed, step = extended.parents.gather(1, places), step + 1
+        followed, written, step = extended.parents.gather(1, places), among.gather(1, places), step + 1
         coverage.choose(places)
 
         keep = (~done).nonzero()[:, 0]
         if not len(keep):
             return finished.hypotheses(trace, lengths)
         if worth_leaving(len(keep), len(done)):
-            live, memory, followed = live.select(keep), memory.select(keep), followed[keep]
+            live, memory, followed, written = live.select(keep), memory.select(keep), followed[keep], written[keep]
             coverage.select(keep)
         state = state.select(followed)
+        repeats.follow(followed, written)
 
 
 def _begin(limits: Sequence[int], rules: Rules, device: torch.device) -> _Live:
@@ -104,14 +109,11 @@ def _begin(limits: Sequence[int], rules: Rules, device: torch.device) -> _Live:
         total=torch.zeros(pieces.shape, device=device))
 
 
-def _extend(logits: Tensor, total: Tensor, step: int, at_limit: Tensor, rules: Rules,
-            beam_size: int) -> _Candidates:
-    """The best extensions of the hypotheses with `logits` (B, K, V) and log-probabilities `total` (B, K).
+def _extend(gains: Tensor, total: Tensor, beam_size: int) -> _Candidates:
+    """The best extensions, by log p (B, K, V) of the next piece, of hypotheses with log-probabilities `total` (B, K).
 
-    Its pieces are places among the logits.
+    Its pieces are places among the V.
     """
-    gains = logits.log_softmax(-1, dtype=torch.float32)
-    restrict(gains, step, at_limit, rules)
     # Of one hypothesis at most beam_size pieces and EOS can be among the chosen.
     width = min(beam_size + 1, gains.shape[-1])
     values, pieces = top(gains, width)                              # (B, K, width)

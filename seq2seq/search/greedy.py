@@ -16,6 +16,7 @@ from torch import Tensor
 from seq2seq.search.contract import D, Hypothesis, M, Searchable, pieces_of
 from seq2seq.search.finish import Finished
 from seq2seq.search.penalties import Coverage, Rules, length_penalty, restrict
+from seq2seq.search.repeats import Repeats
 from seq2seq.search.top import top
 from seq2seq.search.trace import ROOT, Trace
 from seq2seq.tokenizer import BOS, EOS
@@ -52,18 +53,19 @@ def choose_pieces(model: Searchable[M, D], source: Tensor, lengths: Tensor, limi
     memory = model.encode(source, lengths)
     live = _begin(len(limits), hypotheses, source.device)
     state = model.start(memory).select(live.rows[:, None].expand(-1, hypotheses))
-    coverage = Coverage(rules.coverage_penalty)
+    coverage, repeats = Coverage(rules.coverage_penalty), Repeats(rules.no_repeat_ngram_size)
     trace, finished = Trace(rules.keep_attention), Finished(len(limits), hypotheses, source.device)
     last, step = torch.tensor(limits, device=source.device), 0
     while True:
         logits, state, attention = model.step(live.pieces, state, memory)
         gains, at_limit = logits.log_softmax(-1, dtype=torch.float32), last[live.rows] <= step
         restrict(gains, step, at_limit, rules)
-        pieces = choose(gains, live.rows, step).masked_fill(live.ended, EOS)
-        gain = gains.gather(-1, pieces[..., None])[..., 0]
+        repeats.forbid(gains)
+        written = choose(gains, live.rows, step).masked_fill(live.ended, EOS)
+        gain = gains.gather(-1, written[..., None])[..., 0]
         live.total = live.total + gain.masked_fill(live.ended, 0)
-        places = torch.arange(pieces.numel(), device=source.device).view(pieces.shape)
-        pieces = pieces_of(memory.columns, pieces)
+        places = torch.arange(written.numel(), device=source.device).view(written.shape)
+        pieces = pieces_of(memory.columns, written)
         live.pieces, live.nodes = pieces, trace.add(pieces, live.nodes, places, attention)
         coverage.add(attention)
         score = live.total / length_penalty(step + 1, rules.length_penalty)
@@ -75,8 +77,10 @@ def choose_pieces(model: Searchable[M, D], source: Tensor, lengths: Tensor, limi
         if not len(keep):
             return finished.hypotheses(trace, lengths)
         if worth_leaving(len(keep), len(live.rows)):
-            live, memory, state = live.select(keep), memory.select(keep), state.select(places[keep])
+            live, memory, places, written = live.select(keep), memory.select(keep), places[keep], written[keep]
+            state = state.select(places)
             coverage.select(keep)
+        repeats.follow(places, written)
 
 
 def worth_leaving(kept: int, sentences: int) -> bool:

@@ -33,9 +33,10 @@ class Rules:
 
     length_penalty: float = 1.5
     coverage_penalty: float = 0.0
-    min_length: int = 0           # pieces before EOS may come
-    allow_unknown: bool = False   # UNK may come
-    keep_attention: bool = False  # hypotheses carry their attention
+    min_length: int = 0            # pieces before EOS may come
+    no_repeat_ngram_size: int = 0  # n of repeats.py
+    allow_unknown: bool = False    # UNK may come
+    keep_attention: bool = False   # hypotheses carry their attention
 
 
 def length_penalty(length: N, alpha: float) -> N:

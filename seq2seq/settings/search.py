@@ -24,6 +24,7 @@ class SearchSettings:
     n_best: int = 1                # translations per sentence
     mbr: int = 0                   # minimum Bayes risk: candidates to choose from (seq2seq/minimum_risk.py); 0: off
     min_length: int = 0            # target pieces before EOS may come
+    no_repeat_ngram_size: int = 0  # no n-gram of so many target pieces comes twice (search/repeats.py); 0: off
     max_length: int | None = None  # target pieces; null: max_length_factor * S + max_length_extra
     max_length_factor: float = 2.0
     max_length_extra: int = 20
@@ -39,7 +40,7 @@ class SearchSettings:
         for field in ("beam_size", "n_best", "max_length", "batch_pieces"):
             check(self, field, at_least=1)
         for field in ("min_length", "top_k", "coverage_penalty", "length_penalty", "max_length_factor",
-                      "max_length_extra", "seed", "shortlist", "mbr"):
+                      "max_length_extra", "seed", "shortlist", "mbr", "no_repeat_ngram_size"):
             check(self, field, at_least=0)
         check(self, "temperature", above=0)
         check(self, "top_p", above=0, at_most=1)
