@@ -94,9 +94,12 @@ def save_bundle(folder: Path, model: Network, tokenizers: tuple[Tokenizer, Token
             (place / name).write_bytes(content)
 
 
-def load_bundle(path: Path, device: str = "cpu") -> Bundle:
-    """Opens a bundle folder, or a run folder's best/ (else last/). Raises BundleError for any damage."""
-    folder = _find(Path(path))
+def load_bundle(path: Path, device: str = "cpu", setting: str = "run") -> Bundle:
+    """Opens a bundle folder, or a run folder's best/ (else last/), that `setting` names.
+
+    Raises BundleError for any damage.
+    """
+    folder = _find(Path(path), setting)
     info = _read_info(folder)
     settings = _read_settings(folder, info)
     source, target = _read_tokenizers(folder, info)
@@ -107,12 +110,12 @@ def load_bundle(path: Path, device: str = "cpu") -> Bundle:
                   shortlist=_read_shortlist(folder, info, (source, target)))
 
 
-def _find(path: Path) -> Path:
+def _find(path: Path, setting: str) -> Path:
     for folder in (path, path / "best", path / "last"):
         if (folder / INFO).is_file():
             return folder
     if not path.exists():
-        raise BundleError(f"{path} does not exist. Give the folder of a trained run: run=FOLDER.")
+        raise BundleError(f"{path} does not exist. Give the folder of a trained run: {setting}=FOLDER.")
     raise BundleError(f"{path} is no run folder or model bundle (no {INFO}, and none in best/ or last/). "
                       "Train one with: python train.py run=FOLDER")
 

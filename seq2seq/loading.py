@@ -31,7 +31,7 @@ def open_bundles(run: Runs, device: Device, setting: str = "run") -> tuple[list[
     if device is Device.CUDA and not torch.cuda.is_available():
         raise SettingError("device=cuda: torch finds no CUDA device. Choose device=cpu or auto.")
     place = pick_device(device)
-    bundles = [load_bundle(Path(folder), str(place)) for folder in folders]
+    bundles = [load_bundle(Path(folder), str(place), setting) for folder in folders]
     first = bundles[0]
     for other in bundles[1:]:
         if not _go_together(first, other):
@@ -57,7 +57,7 @@ def open_ranking(settings: RankingSettings, searched: Bundle, place: torch.devic
 def _rankers(setting: str, run: Runs, searched: Bundle, place: torch.device) -> list[Bundle]:
     opposite = setting == "reverse"
     languages = searched.languages[::-1] if opposite else searched.languages
-    bundles = [load_bundle(Path(folder), str(place)) for folder in each(run)]
+    bundles = [load_bundle(Path(folder), str(place), setting) for folder in each(run)]
     for bundle in bundles:
         shapes = {bundle.settings.shape, searched.settings.shape}
         if bundle.languages != languages or shapes != {Shape.N_TO_M}:

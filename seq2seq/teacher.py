@@ -10,7 +10,7 @@ probabilities scaled to the sum of 1: what a teacher trained with label smoothin
 
     RUN/teacher/pieces.npy    (P, K) int32      P: target pieces of the training split, EOS counted, pair by pair
     RUN/teacher/shares.npy    (P, K) float16    of pairs that training.max_pieces leaves out all 0
-    RUN/teacher/about.json    whose they are
+    RUN/teacher/about.json    whose they are, and the checksums of both
 """
 
 from __future__ import annotations
@@ -27,8 +27,9 @@ import torch
 from seq2seq.batches import Batch, make_batch, plan_batches
 from seq2seq.bundle import Bundle
 from seq2seq.corpus import PackedCorpus, Split
+from seq2seq.corpus_files import checksum
 from seq2seq.distributed import Team
-from seq2seq.errors import BundleError, SettingError
+from seq2seq.errors import BundleError, CorpusError, SettingError
 from seq2seq.folders import whole_folder
 from seq2seq.loading import open_bundles
 from seq2seq.models.encoder_decoder import EncoderDecoder
@@ -51,8 +52,9 @@ class Opinion:
         self._starts, self._share = starts, np.float32(share)
         try:
             self._pieces, self._shares = (np.load(folder / name, mmap_mode="r") for name in (PIECES, SHARES))
-            whole = len(self._pieces) == len(self._shares) == starts[-1]
-        except (OSError, ValueError):
+            told = json.loads((folder / ABOUT).read_text(encoding="utf-8"))["checksums"]
+            whole = len(self._pieces) == len(self._shares) == starts[-1] and told == _checksums(folder)
+        except (OSError, ValueError, KeyError, CorpusError):
             whole = False
         if not whole:
             raise BundleError(f"{folder} is damaged. Remove it, and the same command makes it anew.")
@@ -107,14 +109,15 @@ class Teacher:
                 display.show((number + 1) / len(plan))
             pieces.flush()
             shares.flush()
-            (part / ABOUT).write_text(json.dumps(self._about, indent=1, ensure_ascii=False) + "\n", encoding="utf-8")
+            about = self._about | {"checksums": _checksums(part)}
+            (part / ABOUT).write_text(json.dumps(about, indent=1, ensure_ascii=False) + "\n", encoding="utf-8")
 
     def _is_there(self) -> bool:
         try:
             about: Any = json.loads((self._folder / ABOUT).read_text(encoding="utf-8"))
         except (OSError, ValueError):
             return False
-        return about == self._about
+        return isinstance(about, dict) and self._about.items() <= about.items()
 
     @torch.inference_mode()
     def _answers(self, models: list[Any], batch: Batch, best: int) -> tuple[np.ndarray, np.ndarray]:
@@ -154,6 +157,10 @@ def _opened(settings: TrainSettings, corpus: PackedCorpus) -> list[Bundle]:
                            f"{str(not turned).lower()}: it knows what comes behind a piece where this run knows what "
                            "comes before. Give one that writes in the same direction.")
     return bundles
+
+
+def _checksums(folder: Path) -> dict[str, str]:
+    return {name: checksum(folder / name) for name in (PIECES, SHARES)}
 
 
 def _empty(path: Path, kind: type, shape: tuple[int, int]) -> np.memmap:

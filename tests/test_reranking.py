@@ -307,7 +307,7 @@ def test_evaluate_ranks(forward: Path, back: list[Path], corpus: Path, capfdbina
      "rescore= find. Choose search.coverage_penalty=0 or rescore_search=false."),
     (["reverse={back}", "search=greedy"], "ranks the candidates of a beam, and this is search=greedy"),
     (["reverse={back}", "reverse_weight=-1"], "reverse_weight=-1"),
-    (["reverse=nowhere"], "nowhere"),
+    (["reverse=nowhere"], "nowhere does not exist. Give the folder of a trained run: reverse=FOLDER."),
 ])
 def test_mistakes_are_one_line(forward: Path, back: list[Path], command: str, words: list[str], line: str, capfdbinary,
                                monkeypatch, tmp_path: Path) -> None:

@@ -5,6 +5,7 @@ from __future__ import annotations
 import dataclasses
 import json
 import shutil
+from pathlib import Path
 
 import numpy as np
 import pytest
@@ -186,10 +187,20 @@ def test_a_table_that_was_cut_short_by_a_kill_is_made_anew(corpus, tmp_path, tea
     assert json.loads((tmp_path / "run" / "teacher" / "about.json").read_text())["pieces"] == K
 
 
-def test_a_damaged_table_is_named(corpus, tmp_path, teachers):
+def _with_a_bit_turned(path: Path) -> None:
+    content = bytearray(path.read_bytes())
+    content[-9] ^= 1
+    path.write_bytes(content)
+
+
+@pytest.mark.parametrize(("name", "harm"), [
+    ("pieces.npy", _with_a_bit_turned), ("shares.npy", _with_a_bit_turned), ("about.json", _with_a_bit_turned),
+    ("pieces.npy", Path.unlink), ("shares.npy", lambda path: path.write_bytes(b"no table"))],
+    ids=["pieces", "shares", "about", "gone", "noise"])
+def test_a_damaged_table_is_named(corpus, tmp_path, teachers, name, harm):
     chosen = settings(corpus, tmp_path / "run", teachers)
     train(chosen)
-    (tmp_path / "run" / "teacher" / "shares.npy").write_bytes(b"no table")
+    harm(tmp_path / "run" / "teacher" / name)
     longer = dataclasses.replace(chosen, training=dataclasses.replace(chosen.training, max_updates=14))
     with pytest.raises(BundleError, match=r"run/teacher is damaged\. Remove it, and the same command makes it anew\."):
         train(longer)
@@ -245,7 +256,7 @@ def test_it_is_refused_where_it_does_not_fit(corpus, tmp_path, teachers):
             ([tmp_path / "run"], "teacher=.*run is the folder of this run itself. Give that of another")):
         with pytest.raises(SettingError, match=said):
             train(settings(corpus, tmp_path / "run", given))
-    with pytest.raises(BundleError, match="nowhere does not exist"):
+    with pytest.raises(BundleError, match=r"nowhere does not exist\. Give .*: teacher=FOLDER\."):
         train(settings(corpus, tmp_path / "run", [tmp_path / "nowhere"]))
     assert not (tmp_path / "run" / "settings.yaml").exists()
 
