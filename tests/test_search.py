@@ -14,7 +14,7 @@ from seq2seq.batches import make_batch
 from seq2seq.errors import SettingError, UserError
 from seq2seq.search import Ensemble, translate_ids
 from seq2seq.search.penalties import Coverage, length_penalty
-from seq2seq.search.sampling import draw
+from seq2seq.search.sampling import draw, reference_where_it_falls, where_it_falls
 from seq2seq.search.top import top
 from seq2seq.settings.search import SearchKind, SearchSettings
 from seq2seq.tokenizer import BOS, EOS, PAD, UNK
@@ -193,6 +193,20 @@ def test_draws_land_in_the_interval_of_their_piece() -> None:
     assert draw(wide, uniform, temperature=0.01).tolist() == [1] * 7
     # Not even the smallest number picks a piece that may not come.
     assert draw(torch.tensor([-math.inf, 0.0, -math.inf]), torch.tensor(0.0)) == 1
+
+
+@pytest.mark.parametrize("width", [1, 5, 64, 65, 333, 10_000])
+def test_what_falls_where_is_found_block_by_block_as_in_one_sum(width: int) -> None:
+    generator = torch.Generator().manual_seed(width)
+    weights = (3 * torch.randn(200, width, generator=generator)).exp()
+    weights[:100] *= torch.rand(100, width, generator=generator) < 0.1  # most may not come, often whole blocks
+    weights[torch.arange(200), torch.randint(width, (200,), generator=generator)] += 0.01
+    uniform = torch.rand(200, generator=generator)
+    uniform[:20], uniform[20:40] = 0, 1 - 2 ** -24
+    found = where_it_falls(weights, uniform)
+    assert (weights.gather(1, found[:, None]) > 0).all()
+    assert found[:20].equal((weights[:20] > 0).int().argmax(1))
+    assert found[40:].equal(reference_where_it_falls(weights, uniform)[40:])
 
 
 @pytest.mark.parametrize("shape", [(3, 5), (2, 4, 700), (5, 6401)])

@@ -14,6 +14,7 @@ import torch
 from torch import Tensor
 
 from seq2seq.search.greedy import Choose
+from seq2seq.search.top import BLOCK
 
 
 def sampler(numbers: Sequence[int], limits: Sequence[int], hypotheses: int, seed: int,
@@ -42,11 +43,35 @@ def draw(logits: Tensor, uniform: Tensor, temperature: float = 1.0, top_k: int =
     pieces = None
     if top_k or top_p < 1:
         logits, pieces = logits.topk(min(top_k or logits.shape[-1], logits.shape[-1]))
-    # In float64, so that thousands of small probabilities add up and u < 1 never reaches the end.
-    probability = (logits.double() / temperature).softmax(-1)
+    probability = (logits if temperature == 1 else logits / temperature).softmax(-1)
     if top_p < 1:
-        before = probability.cumsum(-1) - probability
+        before = probability.double().cumsum(-1) - probability
         probability = probability.masked_fill(before >= top_p, 0)
-    ends = probability.cumsum(-1)
-    place = (ends <= uniform.double()[..., None] * ends[..., -1:]).sum(-1).clamp(max=ends.shape[-1] - 1)
+    place = where_it_falls(probability, uniform)
     return place if pieces is None else pieces.gather(-1, place[..., None])[..., 0]
+
+
+def reference_where_it_falls(weights: Tensor, uniform: Tensor) -> Tensor:
+    """Of intervals as wide as `weights` (..., V), one behind the other, which (...) `uniform` in [0, 1) falls into."""
+    # In float64, so that thousands of small ones add up and u < 1 never reaches the end.
+    ends = weights.double().cumsum(-1)
+    return (ends <= uniform.double()[..., None] * ends[..., -1:]).sum(-1).clamp(max=ends.shape[-1] - 1)
+
+
+def where_it_falls(weights: Tensor, uniform: Tensor) -> Tensor:
+    """The same: first in which block of BLOCK, then where in it. So a long row is added up, not looked through."""
+    blocks = -(-weights.shape[-1] // BLOCK)
+    weights = torch.nn.functional.pad(weights, (0, blocks * BLOCK - weights.shape[-1])).unflatten(-1, (blocks, BLOCK))
+    block, share = _interval(weights.sum(-1), uniform.double())
+    inside, _ = _interval(weights.take_along_dim(block[..., None, None], dim=-2)[..., 0, :], share)
+    return block * BLOCK + inside
+
+
+def _interval(weights: Tensor, uniform: Tensor) -> tuple[Tensor, Tensor]:
+    """Which interval, and which share of it lies before, both (...)."""
+    ends = weights.double().cumsum(-1)
+    total, point = ends[..., -1:], uniform[..., None] * ends[..., -1:]
+    # By rounding the point may reach the end; what is as wide as 0 is never chosen.
+    place = torch.minimum((ends <= point).sum(-1), (ends < total).sum(-1))[..., None]
+    width = weights.double().gather(-1, place)
+    return place[..., 0], ((point - (ends.gather(-1, place) - width)) / width).clamp(0, 1)[..., 0]
