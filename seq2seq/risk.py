@@ -90,8 +90,10 @@ class RiskGradients:
         """K draws for every row; which ones, torch's generator decides, which every update seeds."""
         # A run of draws is named by a number of its own, and the rows of the batch within it by theirs.
         seed = int(torch.randint(2**31 - 1, ()))
+        # As many sentences at once as a part of the batch has: the K logits of each, of one step, are still less than
+        # those of all its places.
         search = SearchSettings(kind=SearchKind.SAMPLE, n_best=self._training.risk_draws, seed=seed,
-                                batch_pieces=max(1, self._training.batch_pieces // self._training.risk_draws))
+                                batch_pieces=max(1, self._training.batch_pieces // self._training.accumulate))
         self._model.eval()
         source = _real(batch.source, batch.source_lengths - 1)
         found = translate_ids(ForSearch(self._model), source, search, self._device, numbers=batch.rows.tolist())
