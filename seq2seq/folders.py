@@ -75,12 +75,16 @@ def whole_file(path: Path, content: bytes) -> None:
                 part.unlink(missing_ok=True)
 
 
-def make_folder(path: Path) -> None:
-    """Makes the folder and its parents, and hands the name of each that was not there to the disk."""
+def make_folder(path: Path) -> list[Path]:
+    """Makes the folder and its parents, and hands the name of each that was not there to the disk.
+
+    Returns those that were not there, the innermost first.
+    """
     missing = [place for place in (path, *path.parents) if not place.exists()]
     path.mkdir(parents=True, exist_ok=True)
     for made in missing:
         flush_entry(made.parent)
+    return missing
 
 
 @contextlib.contextmanager

@@ -12,9 +12,10 @@ import contextlib
 import fcntl
 import json
 import logging
+import os
 from collections.abc import Iterator
 from pathlib import Path
-from typing import Any
+from typing import IO, Any
 
 import yaml
 
@@ -27,7 +28,7 @@ from seq2seq.settings.training import Precision, TrainSettings
 
 FORMAT_VERSION = 1
 SETTINGS, ABOUT = "settings.yaml", "run.json"
-CHECKPOINTS, BEST, LAST = "checkpoints", "best", "last"
+CHECKPOINTS, BEST, LAST, LOCK = "checkpoints", "best", "last", "lock"
 
 _CURE = "Choose another run=FOLDER."
 log = logging.getLogger("seq2seq")
@@ -44,22 +45,41 @@ OTHER_ROUNDING = frozenset({"training.threads", "training.device", "training.det
 
 @contextlib.contextmanager
 def one_at_a_time(folder: Path) -> Iterator[None]:
-    """Makes the folder; raises UserError while another process trains in it. Clears what killed ones left."""
+    """Makes the folder; raises UserError while another process trains in it. Clears what killed ones left.
+
+    A block that writes nothing, for it refuses the settings, leaves no folder that was not there before.
+    """
     with writing(folder):
-        make_folder(folder)
-        lock = open(folder / "lock", "w")  # noqa: SIM115  closed below: its lock must last as long as the block
+        made, lock = _locked(folder)
     try:
-        try:
-            fcntl.flock(lock, fcntl.LOCK_EX | fcntl.LOCK_NB)
-        except OSError:
-            raise UserError(f"{folder} is being trained by another process. Wait for it, or choose another "
-                            "run=FOLDER.") from None
         with writing(folder):
             for place in (folder, folder / CHECKPOINTS):
                 remove_leftovers(place)
         yield
     finally:
+        with contextlib.suppress(OSError):  # a folder with something in it stays, and those above it
+            if made and os.listdir(folder) == [LOCK]:
+                (folder / LOCK).unlink()
+                for place in made:
+                    place.rmdir()
         lock.close()
+
+
+def _locked(folder: Path) -> tuple[list[Path], IO[str]]:
+    """The folders that it had to make, the innermost first, and the lock, held until it is closed."""
+    while True:
+        made = make_folder(folder)
+        # A process that was refused may take folder and file away at any line of these.
+        with contextlib.suppress(FileNotFoundError), contextlib.ExitStack() as stack:
+            lock = stack.enter_context(open(folder / LOCK, "w"))
+            try:
+                fcntl.flock(lock, fcntl.LOCK_EX | fcntl.LOCK_NB)
+            except OSError:
+                raise UserError(f"{folder} is being trained by another process. Wait for it, or choose another "
+                                "run=FOLDER.") from None
+            if os.path.samestat(os.fstat(lock.fileno()), os.stat(folder / LOCK)):
+                stack.pop_all()
+                return made, lock
 
 
 def refuse_foreign(folder: Path) -> None:
@@ -148,7 +168,7 @@ def settings_text(settings: TrainSettings) -> str:
 
 def _foreign(entry: Path) -> bool:
     # A run that was killed while it started leaves these, and they say nothing yet.
-    return entry.name not in ("lock", ABOUT) and not entry.name.endswith(".part")
+    return entry.name not in (LOCK, ABOUT) and not entry.name.endswith(".part")
 
 
 def recorded(folder: Path) -> TrainSettings:
