@@ -14,14 +14,15 @@ P_again, `rescore=`: models of the same direction that cannot be of the ensemble
 pieces. A wrong beginning, which a beam cannot take back, is to them an end, judged when all else is known.
 
 With `rescore_search=true` each of these searches as well, and the candidates are those of all beams, as in Liu et al.
-2016. What the models of run= did not find has the log P(Y|X) that they would have given it, by teacher forcing too.
+2016. What the models of run= did not find has the log P(Y|X) that they would have given it, by teacher forcing too;
+what one of the others found by itself it is not asked about again.
 """
 
 from __future__ import annotations
 
 import dataclasses
 import math
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 
 import torch
 
@@ -40,6 +41,9 @@ class Ranking:
     rescore: Sequence[Bundle] = ()
     rescore_weight: float = RankingSettings.rescore_weight
     rescore_search: bool = False
+
+
+Known = Mapping[tuple[str, str], tuple[float, int]]  # of (given, told): log P(told | given), |told|
 
 
 class Scorer:
@@ -69,7 +73,16 @@ class Scorer:
         return result
 
 
-def mean_score(scorers: Sequence[Scorer], given: Sequence[str], told: Sequence[str]) -> list[float]:
-    """log P(told | given) / |told| of each pair, the mean over the scorers."""
-    every = [[value / length for value, length in scorer.log_probabilities(given, told)] for scorer in scorers]
+def mean_score(scorers: Sequence[Scorer], given: Sequence[str], told: Sequence[str],
+               known: Sequence[Known] = ()) -> list[float]:
+    """log P(told | given) / |told| of each pair, the mean over the scorers.
+
+    `known`: what each of them has said already. No pair is scored twice.
+    """
+    pairs, every = list(zip(given, told, strict=True)), []
+    for scorer, answers in zip(scorers, known or [{}] * len(scorers), strict=True):
+        new = [pair for pair in dict.fromkeys(pairs) if pair not in answers]
+        scored = scorer.log_probabilities([source for source, _ in new], [text for _, text in new])
+        whole = {**answers, **dict(zip(new, scored, strict=True))}
+        every.append([value / length for value, length in map(whole.__getitem__, pairs)])
     return [sum(values) / len(values) for values in zip(*every, strict=True)]

@@ -27,7 +27,7 @@ from seq2seq.minimum_risk import expected_bleu, shares
 from seq2seq.models.encoder_decoder import EncoderDecoder
 from seq2seq.models.for_search import ForSearch
 from seq2seq.parts import parts
-from seq2seq.reranking import Ranking, Scorer, mean_score
+from seq2seq.reranking import Known, Ranking, Scorer, mean_score
 from seq2seq.search import Ensemble, Hypothesis, translate_ids
 from seq2seq.search.penalties import length_penalty
 from seq2seq.settings.model import LABELS, Shape
@@ -79,7 +79,7 @@ class Translator:
                  device: torch.device | str = "cpu", precision: Numbers = Numbers.FP32, graphs: bool = False,
                  max_source_pieces: int = MAX_SOURCE_PIECES, long: Long = Long.CUT) -> None:
         self.bundles, self.search, self.device = list(bundles), search, torch.device(device)
-        self.max_source_pieces, self.long = max_source_pieces, long
+        self.max_source_pieces, self.long, self._precision = max_source_pieces, long, precision
         self._source, self._target = self.bundles[0].source_tokenizer, self.bundles[0].target_tokenizer
         self.shape = self.bundles[0].settings.shape
         if self.shape in LABELS:
@@ -219,12 +219,15 @@ class Translator:
 
     def _reranked(self, sources: Sequence[str], candidates: list[list[Candidate]]) -> list[list[Candidate]]:
         """The best by search and the models that rank together; search's own choice first among equals."""
+        known = []
         for other in self._searching:
-            self._add(sources, candidates, other.translate_lines(sources))
+            found = other.translate_lines(sources)
+            self._add(sources, candidates, found)
+            known.append(other._told(sources, found))
         read = [source for source, some in zip(sources, candidates, strict=True) for _ in some]
         wrote = [one.text for some in candidates for one in some]
         back = mean_score(self._reverse, wrote, read) if self._reverse else [None] * len(read)
-        again = mean_score(self._rescore, read, wrote) if self._rescore else [None] * len(read)
+        again = mean_score(self._rescore, read, wrote, known) if self._rescore else [None] * len(read)
         scores = iter(zip(back, again, strict=True))
         ranked = [[self._ranked(one, *next(scores)) for one in some] for some in candidates]
         return [sorted(some, key=lambda one: one.score, reverse=True)[: self.search.n_best] for some in ranked]
@@ -239,6 +242,16 @@ class Translator:
         for (row, text), ids, (value, length) in zip(new, self._target.encode(texts), scored, strict=True):
             score = value / length_penalty(length, self.search.length_penalty)
             candidates[row].append(Candidate(text, self._target.pieces(ids), score, value, None))
+
+    def _told(self, sources: Sequence[str], found: Sequence[Translation]) -> Known:
+        """Of what this one found itself, what teacher forcing would say: where the pieces are the same, in fp32."""
+        if self._precision is not Numbers.FP32:
+            return {}
+        every = [(source, one) for source, translation in zip(sources, found, strict=True)
+                 for one in translation.candidates]
+        pieces = map(self._target.pieces, self._target.encode([one.text for _, one in every]))
+        return {(source, one.text): (one.log_probability, len(one.pieces) + 1)
+                for (source, one), usual in zip(every, pieces, strict=True) if one.pieces == usual}
 
     def _ranked(self, one: Candidate, back: float | None, again: float | None) -> Candidate:
         score = one.score + self._ranking.reverse_weight * (back or 0) + self._ranking.rescore_weight * (again or 0)

@@ -143,6 +143,35 @@ def test_those_that_rescore_search_as_well(forward: Path, back: list[Path], agai
     assert others > 2
 
 
+def test_no_pair_is_scored_twice(forward: Path, again: list[Path], monkeypatch) -> None:
+    """Neither what a model found by itself, nor a line that comes again; in eight bits search says something else."""
+    asked: list[list[str]] = []
+    usual = Scorer.log_probabilities
+
+    def counted(self: Scorer, given: list[str], told: list[str]) -> list[tuple[float, int]]:
+        asked.append(told)
+        return usual(self, given, told)
+
+    monkeypatch.setattr(Scorer, "log_probabilities", counted)
+    search, line, tokenizer = {"device": "cpu", "beam_size": 8}, LINES[:1], load_bundle(again[0]).target_tokenizer
+    for precision in ("fp32", "int8"):
+        first, second = (
+            Translator.load(run, n_best=8, precision=precision, **search).translate_lines(line)[0].candidates
+            for run in (forward, again[0]))
+        Translator.load(forward, rescore=again[0], rescore_search=True, precision=precision, **search).translate(line)
+        texts = list(dict.fromkeys(one.text for one in [*first, *second]))
+        said = {one.text for one in second if one.pieces == tokenizer.pieces(tokenizer.encode([one.text])[0])}
+        assert said and len(texts) > len(first)
+        assert asked == [texts[len(first) :], [text for text in texts if text not in said or precision == "int8"]]
+        asked.clear()
+    one, two = scorers(again)
+    ((ba, pieces),) = two.log_probabilities(line, ["ba"])
+    asked.clear()
+    assert mean_score([one, two], line * 3, ["do", "ba", "do"], [{(line[0], "ba"): (-6.0, 2)}, {}]) == pytest.approx(
+        [*mean_score([one, two], line, ["do"]), (-6 / 2 + ba / pieces) / 2, *mean_score([one, two], line, ["do"])])
+    assert asked[:2] == [["do"], ["do", "ba"]]
+
+
 def test_a_line_is_cut_once_and_in_the_pieces_of_those_that_search_first(forward: Path, again: list[Path],
                                                                           caplog: pytest.LogCaptureFixture) -> None:
     counts = [len(load_bundle(folder).source_tokenizer.encode([LINES[2]])[0]) for folder in (forward, again[1])]

@@ -1,0 +1,69 @@
+"""What it costs to let other models rank the candidates of a beam, beside a beam of five without them: reverse=,
+rescore=, rescore_search=.
+
+    python benchmarks/ranking_speed.py run=runs/m30k reverse=runs/back rescore=runs/leftwards
+    python benchmarks/ranking_speed.py run=runs/m30k rescore=runs/leftwards sentences=400 threads=1 times=3 beam_size=20
+
+Translates the first `sentences` of the test split of the run's corpus (corpus=FOLDER: of another): seconds of the
+fastest of `times`, the ways in turns, loading not counted; their ratio to the first row; BLEU. With one thread the
+seconds are the processor's own, so that other work on the machine counts for little.
+"""
+
+from __future__ import annotations
+
+import functools
+import sys
+from pathlib import Path
+
+ROOT = Path(__file__).resolve().parent.parent
+sys.path.insert(0, str(ROOT))
+sys.path.insert(0, str(ROOT / "benchmarks"))
+
+WAYS = [("reverse",), ("rescore",), ("rescore", "reverse"), ("rescore", "rescore_search"),
+        ("rescore", "rescore_search", "reverse")]
+
+
+def main() -> None:
+    options = {"run": "", "corpus": "", "reverse": "", "rescore": "", "sentences": "200", "threads": "1", "times": "2",
+               "beam_size": "10"}
+    for word in sys.argv[1:]:
+        name, _, value = word.partition("=")
+        if name not in options:
+            sys.exit(f"{word}: there is no {name}=. There are {', '.join(f'{option}=' for option in options)}.")
+        options[name] = value
+    if not options["run"] or not (options["reverse"] or options["rescore"]):
+        sys.exit("Give a trained run, and one that ranks what it finds: run=RUN reverse=RUN rescore=RUN")
+    import torch
+    from timing import clock_for, fastest
+
+    from seq2seq import Translator
+    from seq2seq.corpus import PackedCorpus
+    from seq2seq.memory import keep_freed_memory
+    from seq2seq.scoring import bleu
+
+    torch.set_num_threads(int(options["threads"]))
+    keep_freed_memory()
+    others = {"reverse": options["reverse"], "rescore": options["rescore"], "rescore_search": True}
+    wide = int(options["beam_size"])
+    load = functools.partial(Translator.load, options["run"], "cpu")
+    translators = {"beam 5": load(beam_size=5), f"beam {wide}": load(beam_size=wide)}
+    for way in WAYS:
+        if all(others[name] for name in way):
+            translators[f"beam {wide}, {', '.join(way)}"] = load(beam_size=wide, **{name: others[name] for name in way})
+    corpus = PackedCorpus.open(options["corpus"] or translators["beam 5"].bundles[0].info["corpus"]["folder"])
+    sources, references = (side[: int(options["sentences"])] for side in corpus.split("test").text())
+    found: dict[str, list[str]] = {}
+
+    def translate(name: str) -> None:
+        found[name] = translators[name].translate(sources)
+
+    seconds = fastest(*(functools.partial(translate, name) for name in translators), times=int(options["times"]),
+                      clock=clock_for(cuda=False))
+    print(f"{len(sources)} sentences, {options['threads']} threads\n")
+    print("| search | seconds | ratio | BLEU |\n|---|---|---|---|")
+    for name, taken in zip(translators, seconds, strict=True):
+        print(f"| {name} | {taken:.1f} | {taken / seconds[0]:.1f} | {bleu(found[name], references, 0).value:.2f} |")
+
+
+if __name__ == "__main__":
+    main()
