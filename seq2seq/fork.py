@@ -28,6 +28,8 @@ from seq2seq.state import TrainState
 # What decides which pairs a batch holds, and in what order the batches come.
 _ORDER = ("seed", "training.batch_pieces", "training.max_pieces", "training.subword_sampling",
           "training.both_directions")
+# What the network computes. Of these some have no weights of their own, so that a fork with another value would fit.
+_NETWORK, _DROPOUT = ("shape", "cell.", "context.", "attention.", "feed.", "model."), "model.dropout."
 log = logging.getLogger("seq2seq")
 
 
@@ -59,6 +61,9 @@ def fork(settings: TrainSettings, corpus: PackedCorpus, model: nn.Module,
     updates = content["state"]["updates"]
     log.info("forked from %s at update %d: %s", parent, updates,
              ", ".join(run_folder.told_difference(row) for row in rows) or "the same settings")
+    if other := [row for row in rows if row[0].startswith(_NETWORK) and not row[0].startswith(_DROPOUT)]:
+        log.warning("fork=%s: %s: the weights fit, but were trained for another network. Unless that is meant, give "
+                    "the old value.", parent, ", ".join(map(run_folder.told_difference, other)))
     return content, {"run": str(parent), "updates": updates, "changed": {key: [was, now] for key, was, now in rows}}
 
 

@@ -239,6 +239,14 @@ def test_a_fork_that_cannot_be_is_refused_in_one_line_and_leaves_nothing(corpora
     assert sorted(tmp_path.rglob("*")) == before
 
 
+def test_a_fork_into_another_network_of_the_same_weights_is_warned_of(corpus, parent, tmp_path, caplog):
+    train(run_settings(corpus, tmp_path / "same", parent, max_updates=9, model={"dropout": {"layer": 0.3}}))
+    assert "another network" not in caplog.text
+    train(run_settings(corpus, tmp_path / "other", parent, max_updates=9, network={"attention": {"start": "mean"}}))
+    assert (f"fork={parent}: attention.start=mean (was last): the weights fit, but were trained for another network. "
+            "Unless that is meant, give the old value.") in caplog.text
+
+
 def test_a_run_under_way_is_not_forked_over(corpus, parent, tmp_path):
     train(run_settings(corpus, tmp_path / "run", max_updates=1))
     with pytest.raises(UserError, match=r"run is under way already. Leave fork= out to continue it"):
