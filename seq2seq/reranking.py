@@ -16,13 +16,15 @@ pieces. A wrong beginning, which a beam cannot take back, is to them an end, jud
 With `rescore_search=true` each of these searches as well, and the candidates are those of all beams, as in Liu et al.
 2016. What the models of run= did not find has the log P(Y|X) that they would have given it, by teacher forcing too;
 what one of the others found by itself it is not asked about again.
+
+None of the last two terms is above 0, so most candidates are out of the race before all have been asked (`best`).
 """
 
 from __future__ import annotations
 
 import dataclasses
 import math
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Iterable, Mapping, Sequence
 
 import torch
 
@@ -86,3 +88,44 @@ def mean_score(scorers: Sequence[Scorer], given: Sequence[str], told: Sequence[s
         whole = {**answers, **dict(zip(new, scored, strict=True))}
         every.append([value / length for value, length in map(whole.__getitem__, pairs)])
     return [sum(values) / len(values) for values in zip(*every, strict=True)]
+
+
+@dataclasses.dataclass(frozen=True)
+class Judge:
+    """One of the terms that are added to the scores of search."""
+
+    weight: float
+    ask: Callable[[list[tuple[int, int]]], list[float]]  # of (sentence, candidate), v <= 0: a mean log-probability
+
+
+def best(scores: Sequence[Sequence[float]], count: int, judges: Sequence[Judge]) -> list[list[tuple[int, list[float]]]]:
+    """Of each sentence its `count` best candidates by s + sum_j weight_j v_j, best first, each with v_1..v_J.
+
+    No v is above 0. So a candidate whose sum so far is below the `count`-th best that is complete will not come among
+    them, and is asked about no further: the same choice as if every judge saw every candidate, for a part of the work.
+    """
+    sums = [list(some) for some in scores]
+    values: list[list[list[float]]] = [[[] for _ in some] for some in scores]
+    floors = [-math.inf] * len(sums)
+
+    def ask(number: int, some: Sequence[Iterable[int]]) -> None:
+        asked = [(row, place) for row, places in enumerate(some) for place in places
+                 if len(values[row][place]) == number and sums[row][place] >= floors[row]]
+        for (row, place), value in zip(asked, judges[number].ask(asked), strict=True):
+            values[row][place].append(value)
+            sums[row][place] += judges[number].weight * value
+
+    def complete(row: int) -> list[int]:
+        found = [place for place, answers in enumerate(values[row]) if len(answers) == len(judges)]
+        return sorted(found, key=lambda place: -sums[row][place])[:count]
+
+    for number in range(len(judges)):
+        # Those that lead are asked everything, for the sake of the floor.
+        leading = [sorted(range(len(some)), key=lambda place: -some[place])[:count] for some in sums]
+        for later in range(number, len(judges)):
+            ask(later, leading)
+        for row, some in enumerate(sums):
+            whole = complete(row)
+            floors[row] = some[whole[-1]] if len(whole) == count else -math.inf
+        ask(number, [range(len(some)) for some in sums])
+    return [[(place, values[row][place]) for place in complete(row)] for row in range(len(sums))]

@@ -12,7 +12,7 @@ from __future__ import annotations
 import dataclasses
 import logging
 import sys
-from collections.abc import Iterable, Iterator, Sequence
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from typing import Any
 
 import torch
@@ -27,7 +27,7 @@ from seq2seq.minimum_risk import expected_bleu, shares
 from seq2seq.models.encoder_decoder import EncoderDecoder
 from seq2seq.models.for_search import ForSearch
 from seq2seq.parts import parts
-from seq2seq.reranking import Known, Ranking, Scorer, mean_score
+from seq2seq.reranking import Judge, Known, Ranking, Scorer, best, mean_score
 from seq2seq.search import Ensemble, Hypothesis, translate_ids
 from seq2seq.search.penalties import length_penalty
 from seq2seq.settings.model import LABELS, Shape
@@ -224,13 +224,23 @@ class Translator:
             found = other.translate_lines(sources)
             self._add(sources, candidates, found)
             known.append(other._told(sources, found))
-        read = [source for source, some in zip(sources, candidates, strict=True) for _ in some]
-        wrote = [one.text for some in candidates for one in some]
-        back = mean_score(self._reverse, wrote, read) if self._reverse else [None] * len(read)
-        again = mean_score(self._rescore, read, wrote, known) if self._rescore else [None] * len(read)
-        scores = iter(zip(back, again, strict=True))
-        ranked = [[self._ranked(one, *next(scores)) for one in some] for some in candidates]
-        return [sorted(some, key=lambda one: one.score, reverse=True)[: self.search.n_best] for some in ranked]
+
+        def again(asked: list[tuple[int, int]]) -> list[float]:
+            return mean_score(self._rescore, [sources[row] for row, _ in asked],
+                              [candidates[row][place].text for row, place in asked], known)
+
+        def back(asked: list[tuple[int, int]]) -> list[float]:
+            return mean_score(self._reverse, [candidates[row][place].text for row, place in asked],
+                              [sources[row] for row, _ in asked])
+
+        judges: dict[str, Judge] = {}  # by the field of a candidate that holds what they say
+        if self._rescore:
+            judges["rescored"] = Judge(self._ranking.rescore_weight, again)
+        if self._reverse:
+            judges["reverse_score"] = Judge(self._ranking.reverse_weight, back)
+        chosen = best([[one.score for one in some] for some in candidates], self.search.n_best, list(judges.values()))
+        return [[_judged(some[place], judges, values) for place, values in places]
+                for some, places in zip(candidates, chosen, strict=True)]
 
     def _add(self, sources: Sequence[str], candidates: list[list[Candidate]], found: Sequence[Translation]) -> None:
         """What others found beside them, with the score that search would have given it."""
@@ -252,10 +262,6 @@ class Translator:
         pieces = map(self._target.pieces, self._target.encode([one.text for _, one in every]))
         return {(source, one.text): (one.log_probability, len(one.pieces) + 1)
                 for (source, one), usual in zip(every, pieces, strict=True) if one.pieces == usual}
-
-    def _ranked(self, one: Candidate, back: float | None, again: float | None) -> Candidate:
-        score = one.score + self._ranking.reverse_weight * (back or 0) + self._ranking.rescore_weight * (again or 0)
-        return dataclasses.replace(one, score=score, reverse_score=back, rescored=again)
 
     def _scorer(self, bundles: Sequence[Bundle]) -> Scorer:
         return Scorer(bundles, self.device, self.search.batch_pieces)
@@ -298,6 +304,14 @@ def _graphed(model: Any, best: int, device: torch.device) -> GraphedSearch:
 def _one_line(text: str) -> str:
     # A vocabulary may hold line breaks (byte pieces, odd corpora); one line in is one line out.
     return text.replace("\r", " ").replace("\n", " ")
+
+
+def _judged(candidate: Candidate, judges: Mapping[str, Judge], values: Sequence[float]) -> Candidate:
+    """The candidate with what the judges say, and the sum as its score."""
+    score = candidate.score + sum(judge.weight * value for judge, value in zip(judges.values(), values, strict=True))
+    said = dict(zip(judges, values, strict=True))
+    return dataclasses.replace(candidate, score=score, rescored=said.get("rescored"),
+                               reverse_score=said.get("reverse_score"))
 
 
 def _without_attention(candidate: Candidate, shift: int) -> Candidate:

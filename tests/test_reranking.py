@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import functools
 import json
 from pathlib import Path
 
@@ -14,7 +15,7 @@ from tiny_corpus import make_corpus
 from seq2seq.batches import make_batch
 from seq2seq.bundle import load_bundle
 from seq2seq.errors import SettingError
-from seq2seq.reranking import Scorer, mean_score
+from seq2seq.reranking import Judge, Scorer, best, mean_score
 from seq2seq.search import Ensemble
 from seq2seq.search.penalties import length_penalty
 from seq2seq.tokenizer import BOS, EOS
@@ -120,8 +121,8 @@ def test_those_that_rescore_search_as_well(forward: Path, back: list[Path], agai
     beams = [Translator.load(run, n_best=4, **usual).translate_lines(LINES)
              for run in (forward, *rescore)]
     choices = []
-    for best in (1, 4):
-        translator = Translator.load(forward, n_best=best, rescore=rescore, rescore_search=True, rescore_weight=30,
+    for count in (1, 4):
+        translator = Translator.load(forward, n_best=count, rescore=rescore, rescore_search=True, rescore_weight=30,
                                      reverse=back, **usual)
         choices.append(translator.translate_lines(LINES, attention=True))
     own = Scorer([load_bundle(forward)], torch.device("cpu"), 1000)
@@ -143,6 +144,36 @@ def test_those_that_rescore_search_as_well(forward: Path, back: list[Path], agai
     assert others > 2
 
 
+@pytest.mark.parametrize("count", [1, 2, 5])
+@pytest.mark.parametrize("number", [1, 2, 3])
+def test_the_best_are_found_without_asking_about_all(number: int, count: int) -> None:
+    """As if every judge saw every candidate; the first of equals comes first; a sentence may have few candidates."""
+    random = torch.Generator().manual_seed(number)
+    weights, work, whole = [1.0, 0.3, 2.0][:number], 0, 0
+    for _ in range(50):
+        rows = [[(torch.randint(-40, 1, (), generator=random) / 10).item() for _ in range(candidates)]
+                for candidates in (0, 1, 3, 12, 20)]
+        said = [[[(torch.randint(-9, 1, (), generator=random) / 10).item() for _ in some] for some in rows]
+                for _ in weights]
+        asked: list[list[tuple[int, int]]] = [[] for _ in weights]
+
+        def judge(number: int, places: list[tuple[int, int]], said=said, asked=asked) -> list[float]:
+            asked[number] += places
+            return [said[number][row][place] for row, place in places]
+
+        found = best(rows, count, [Judge(weight, functools.partial(judge, number))
+                                   for number, weight in enumerate(weights)])
+        for row, some in enumerate(rows):
+            sums = list(some)
+            for weight, values in zip(weights, said, strict=True):
+                sums = [total + weight * value for total, value in zip(sums, values[row], strict=True)]
+            places = sorted(range(len(some)), key=lambda place: -sums[place])[:count]
+            assert found[row] == [(place, [values[row][place] for values in said]) for place in places]
+        assert all(len(places) == len(set(places)) for places in asked)
+        work, whole = work + sum(map(len, asked)), whole + number * sum(map(len, rows))
+    assert work < {1: 0.6, 2: 0.7, 5: 0.9}[count] * whole
+
+
 def test_no_pair_is_scored_twice(forward: Path, again: list[Path], monkeypatch) -> None:
     """Neither what a model found by itself, nor a line that comes again; in eight bits search says something else."""
     asked: list[list[str]] = []
@@ -158,11 +189,14 @@ def test_no_pair_is_scored_twice(forward: Path, again: list[Path], monkeypatch) 
         first, second = (
             Translator.load(run, n_best=8, precision=precision, **search).translate_lines(line)[0].candidates
             for run in (forward, again[0]))
-        Translator.load(forward, rescore=again[0], rescore_search=True, precision=precision, **search).translate(line)
+        Translator.load(forward, rescore=again[0], rescore_search=True, rescore_weight=1000, precision=precision,
+                        **search).translate(line)
         texts = list(dict.fromkeys(one.text for one in [*first, *second]))
         said = {one.text for one in second if one.pieces == tokenizer.pieces(tokenizer.encode([one.text])[0])}
         assert said and len(texts) > len(first)
-        assert asked == [texts[len(first) :], [text for text in texts if text not in said or precision == "int8"]]
+        rest = [text for some in asked[1:] for text in some]
+        unasked = said if precision == "fp32" else set()
+        assert (asked[0], sorted(rest)) == (texts[len(first) :], sorted({*texts} - unasked))
         asked.clear()
     one, two = scorers(again)
     ((ba, pieces),) = two.log_probabilities(line, ["ba"])
