@@ -40,7 +40,9 @@ def main(settings: EvaluateSettings) -> None:
     for given, plain, is_set in (("papers=true", "papers=false", settings.papers),
                                  (f"ensemble=[{','.join(settings.ensemble)}]", "ensemble=[]", settings.ensemble),
                                  (f"reverse={settings.reverse}", "reverse=null", settings.reverse),
-                                 (f"rescore={settings.rescore}", "rescore=null", settings.rescore)):
+                                 (f"rescore={settings.rescore}", "rescore=null", settings.rescore),
+                                 (f"neighbours.corpus={settings.neighbours.corpus}", "neighbours.corpus=null",
+                                  settings.neighbours.corpus)):
         if is_set and shape is not Shape.N_TO_M:
             raise SettingError(f"{given} is for translations, and run={settings.run} is of shape={shape.value}. "
                                f"Choose {plain}.")
@@ -61,10 +63,12 @@ def score_translations(bundles: Sequence[Bundle], device: torch.device, settings
         write_evaluation,
     )
     from seq2seq.loading import open_ranking
+    from seq2seq.neighbours import open_neighbours
     from seq2seq.translation import Translator
 
     ranking = open_ranking(settings, bundles[0], device)
-    translator = Translator(bundles, settings.search, ranking=ranking, device=device,
+    neighbours = open_neighbours(settings.neighbours, bundles, device)
+    translator = Translator(bundles, settings.search, ranking=ranking, neighbours=neighbours, device=device,
                             precision=settings.precision, graphs=settings.graphs,
                             max_source_pieces=settings.max_source_pieces)
     pairs = read_pairs(settings, bundles[0])

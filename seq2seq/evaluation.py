@@ -69,6 +69,7 @@ class Evaluation:
     rescore: list[str]   # those of the same direction that rank
     rescore_weight: float | None
     rescore_search: bool      # these search as well
+    neighbours: dict[str, Any] | None  # their settings, where a corpus is looked up
     name: str
     origin: dict[str, str]
     languages: tuple[str, str]
@@ -136,6 +137,7 @@ def evaluate(translator: Translator, pairs: Pairs, settings: EvaluateSettings) -
         run=str(settings.run), ensemble=settings.ensemble, reverse=each(settings.reverse),
         reverse_weight=settings.reverse_weight if settings.reverse else None, rescore=each(settings.rescore),
         rescore_weight=settings.rescore_weight if settings.rescore else None, rescore_search=settings.rescore_search,
+        neighbours=write_settings(settings.neighbours) if settings.neighbours.corpus else None,
         name=stored_name(pairs, settings), origin=pairs.origin, languages=translator.languages,
         sentences=len(pairs.sources),
         bleu=bleu(translations, pairs.references, settings.resamples),
@@ -154,7 +156,8 @@ def evaluate(translator: Translator, pairs: Pairs, settings: EvaluateSettings) -
 def stored_name(pairs: Pairs, settings: EvaluateSettings) -> str:
     """What the files of an evaluation are called."""
     ranked = bool(settings.reverse or settings.rescore)
-    return pairs.name + "-ensemble" * bool(settings.ensemble) + "-reranked" * ranked
+    looked_up = settings.neighbours.corpus is not None
+    return pairs.name + "-ensemble" * bool(settings.ensemble) + "-neighbours" * looked_up + "-reranked" * ranked
 
 
 class Loss(NamedTuple):

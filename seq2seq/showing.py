@@ -30,7 +30,8 @@ def translations(evaluation: Evaluation, comparison: Comparison | None, compare:
     rankers = [*evaluation.reverse, *evaluation.rescore]
     also = " (which searched too)" if evaluation.rescore_search else ""
     ranked = f", ranked by {', '.join(rankers)}{also}" if rankers else ""
-    _head(evaluation, f"{evaluation.sentences} sentences{together}{ranked}")
+    beside = f", with the neighbours of {evaluation.neighbours['corpus']}" if evaluation.neighbours else ""
+    _head(evaluation, f"{evaluation.sentences} sentences{together}{beside}{ranked}")
     print(evaluation.bleu)
     if evaluation.bleu_of_papers is not None:
         print(f"{evaluation.bleu_of_papers}  lower-cased, tokens of Moses")

@@ -26,11 +26,13 @@ from seq2seq.loading import open_bundles, open_ranking
 from seq2seq.minimum_risk import expected_bleu, shares
 from seq2seq.models.encoder_decoder import EncoderDecoder
 from seq2seq.models.for_search import ForSearch
+from seq2seq.neighbours import Neighbours, open_neighbours
 from seq2seq.parts import parts
 from seq2seq.reranking import Judge, Known, Ranking, Scorer, best, mean_score
 from seq2seq.search import Ensemble, Hypothesis, translate_ids
 from seq2seq.search.penalties import length_penalty
 from seq2seq.settings.model import LABELS, Shape
+from seq2seq.settings.neighbours import NeighbourSettings
 from seq2seq.settings.ranking import RankingSettings
 from seq2seq.settings.reading import read_settings
 from seq2seq.settings.runs import Runs, each
@@ -76,8 +78,10 @@ class Translator:
     (reranking.py)."""
 
     def __init__(self, bundles: Sequence[Bundle], search: SearchSettings, *, ranking: Ranking | None = None,
-                 device: torch.device | str = "cpu", precision: Numbers = Numbers.FP32, graphs: bool = False,
+                 neighbours: Sequence[Neighbours] = (), device: torch.device | str = "cpu",
+                 precision: Numbers = Numbers.FP32, graphs: bool = False,
                  max_source_pieces: int = MAX_SOURCE_PIECES, long: Long = Long.CUT) -> None:
+        """`neighbours`: of each bundle, or of none."""
         self.bundles, self.search, self.device = list(bundles), search, torch.device(device)
         self.max_source_pieces, self.long, self._precision = max_source_pieces, long, precision
         self._source, self._target = self.bundles[0].source_tokenizer, self.bundles[0].target_tokenizer
@@ -85,7 +89,9 @@ class Translator:
         if self.shape in LABELS:
             raise SettingError(f"run={self.bundles[0].folder} is of shape={self.shape.value}, which gives labels and "
                                "no text. Use seq2seq.Predictor.")
-        models = [_for_search(bundle, precision, search.shortlist, self.device) for bundle in self.bundles]
+        beside: list[Neighbours | None] = [*neighbours] or [None] * len(self.bundles)
+        models = [_for_search(bundle, precision, search.shortlist, self.device, one)
+                  for bundle, one in zip(self.bundles, beside, strict=True)]
         if search.shortlist and not all(map(self.bundles[0].has_shortlist_of, self.bundles)):
             raise SettingError(f"search.shortlist={search.shortlist}: these models have different shortlists. An "
                                "ensemble needs models trained on one packed corpus, or search.shortlist=0.")
@@ -93,7 +99,7 @@ class Translator:
             models = [_graphed(model, search.shortlist, self.device) for model in models]
         self._model: Any = models[0] if len(models) == 1 else Ensemble(models)
         self._ranking = ranking = ranking or Ranking()
-        self._own = self._scorer(self.bundles)
+        self._own = self._scorer(self.bundles, beside)
         self._reverse, self._rescore = ([self._scorer([one]) for one in some]
                                         for some in (ranking.reverse, ranking.rescore))
         self._searching = [
@@ -107,11 +113,12 @@ class Translator:
              max_source_pieces: int = MAX_SOURCE_PIECES, long: str = "cut", precision: str = "fp32",
              graphs: bool = False, reverse: Runs = (), reverse_weight: float = RankingSettings.reverse_weight,
              rescore: Runs = (), rescore_weight: float = RankingSettings.rescore_weight, rescore_search: bool = False,
-             **search: Any) -> Translator:
+             neighbours: Mapping[str, Any] | None = None, **search: Any) -> Translator:
         """Opens a run folder or bundle, or a list of them as an ensemble.
 
         `reverse` is one of the opposite direction, `rescore` one of the same, or lists of them, `reverse_weight` and
         `rescore_weight` what they count; with `rescore_search` the latter search as well (reranking.py);
+        `neighbours` are fields of NeighbourSettings, for example {"corpus": "data/m30k"} (neighbours.py);
         `device` is auto, cpu or cuda; `precision` is fp32, bf16 or int8 (on a CPU); `graphs` takes the steps of
         search as CUDA graphs; `long` is cut or split: what becomes of lines with more than `max_source_pieces`;
         `search` are fields of SearchSettings, for example
@@ -124,8 +131,10 @@ class Translator:
             "reverse": each(reverse), "reverse_weight": reverse_weight, "rescore": each(rescore),
             "rescore_weight": rescore_weight, "rescore_search": rescore_search})
         ranking.refuse_nothing_to_rank(settings)
+        looked_up = read_settings(NeighbourSettings, neighbours or {}, where="neighbours")
         bundles, place = open_bundles(run, choice.device)
-        return cls(bundles, settings, ranking=open_ranking(ranking, bundles[0], place), device=place,
+        return cls(bundles, settings, ranking=open_ranking(ranking, bundles[0], place),
+                   neighbours=open_neighbours(looked_up, bundles, place), device=place,
                    precision=choice.precision, graphs=choice.graphs, max_source_pieces=max_source_pieces,
                    long=choice.long)
 
@@ -263,8 +272,8 @@ class Translator:
         return {(source, one.text): (one.log_probability, len(one.pieces) + 1)
                 for (source, one), usual in zip(every, pieces, strict=True) if one.pieces == usual}
 
-    def _scorer(self, bundles: Sequence[Bundle]) -> Scorer:
-        return Scorer(bundles, self.device, self.search.batch_pieces)
+    def _scorer(self, bundles: Sequence[Bundle], neighbours: Sequence[Neighbours | None] = ()) -> Scorer:
+        return Scorer(bundles, self.device, self.search.batch_pieces, neighbours)
 
     def _least_risk(self, candidates: list[Candidate]) -> list[Candidate]:
         """The best by expected BLEU instead of probability; the more probable first among equals."""
@@ -276,7 +285,8 @@ class Translator:
         return sorted(ranked, key=lambda one: one.score, reverse=True)[: self.search.n_best]
 
 
-def _for_search(bundle: Bundle, precision: Numbers, best: int, device: torch.device) -> Any:
+def _for_search(bundle: Bundle, precision: Numbers, best: int, device: torch.device,
+                neighbours: Neighbours | None) -> Any:
     """The bundle's model, as it is or made faster."""
     model, shortlist = bundle.model, bundle.shortlist
     if precision is Numbers.INT8 and device.type != "cpu":
@@ -289,15 +299,20 @@ def _for_search(bundle: Bundle, precision: Numbers, best: int, device: torch.dev
         raise SettingError(f"search.shortlist={best} is more than the {shortlist.translations.shape[1]} translations "
                            f"of a piece that {bundle.folder} knows. Choose fewer, or prepare the corpus with "
                            f"shortlist={best}.")
+    if best and neighbours is not None:
+        raise SettingError(f"search.shortlist={best} and neighbours.corpus: neighbours may say any piece. Choose "
+                           "search.shortlist=0, or leave neighbours.corpus= out.")
     assert isinstance(model, EncoderDecoder)
     return ForSearch(model, int8=precision is Numbers.INT8, bf16=precision is Numbers.BF16,
-                     shortlist=shortlist if best else None, best=best)
+                     shortlist=shortlist if best else None, best=best, neighbours=neighbours)
 
 
 def _graphed(model: Any, best: int, device: torch.device) -> GraphedSearch:
     if best:
         raise SettingError(f"graphs=true cannot go with search.shortlist={best}: every batch has another number of "
                            "candidates. Choose graphs=false or search.shortlist=0.")
+    if model.neighbours is not None:
+        raise SettingError("graphs=true cannot go with neighbours.corpus=. Choose graphs=false or leave that out.")
     return GraphedSearch(model, cuda_recorder(device, "graphs"))  # its own: an ensemble reads all at the same time
 
 

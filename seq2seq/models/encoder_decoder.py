@@ -22,7 +22,7 @@ from seq2seq.models.embed import Embed
 from seq2seq.models.encoder import Encoder, reverse_by_length
 from seq2seq.models.one_input import OneInput
 from seq2seq.models.output import Soft, log_probabilities, output_loss, real_rows
-from seq2seq.models.records import Loss, Memory, State
+from seq2seq.models.records import Beside, Loss, Memory, State
 from seq2seq.tokenizer import PAD
 
 
@@ -75,11 +75,13 @@ class EncoderDecoder(nn.Module):
 
     def logits(self, batch: Batch) -> Tensor:
         """Teacher forcing: the logits of y_1..y_T, (B, T, V), in reading order."""
-        memory = self.encode(batch.source, batch.source_lengths)
-        logits = self._output(self._features(self.as_written(batch).target_in, memory))
-        return self.as_read(logits, batch.target_lengths)
+        return self.as_read(self._output(self.readouts(self.as_written(batch))), batch.target_lengths)
 
-    def log_probabilities(self, batch: Batch) -> Tensor:
+    def readouts(self, batch: Batch) -> Tensor:
+        """Teacher forcing of a batch as it is written: the readout vectors r_1..r_T, (B, T, E)."""
+        return self._features(batch.target_in, self.encode(batch.source, batch.source_lengths))
+
+    def log_probabilities(self, batch: Batch, neighbours: Beside | None = None) -> Tensor:
         """Teacher forcing: log p(y_t | y_<t, x) of y_1..y_M, EOS of each row, natural logarithm, (B, T), in the order
         in which they are written; 0 behind EOS.
 
@@ -91,6 +93,8 @@ class EncoderDecoder(nn.Module):
         features = self._features(batch.target_in, memory)
         logs = log_probabilities(self.readout_dropout(features).flatten(0, 1), self.output_weight, self.output_bias,
                                  batch.target_out.flatten()).view_as(batch.target_out)
+        if neighbours is not None:
+            logs = neighbours.beside_one(logs, features, batch.target_out)
         return logs.masked_fill(batch.target_out == PAD, 0)
 
     def as_written(self, batch: Batch) -> Batch:

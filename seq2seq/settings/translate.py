@@ -6,6 +6,7 @@ import dataclasses
 import enum
 
 from seq2seq.errors import SettingError
+from seq2seq.settings.neighbours import NeighbourSettings
 from seq2seq.settings.ranking import RankingSettings
 from seq2seq.settings.reading import check
 from seq2seq.settings.search import SearchSettings
@@ -55,6 +56,7 @@ class TranslateSettings(RankingSettings):
     graphs: bool = False                # on CUDA: every step of search as one graph
     threads: int | None = None          # CPU threads; null: torch's choice
     search: SearchSettings = dataclasses.field(default_factory=SearchSettings)
+    neighbours: NeighbourSettings = dataclasses.field(default_factory=NeighbourSettings)
 
     def __post_init__(self) -> None:
         super().__post_init__()
