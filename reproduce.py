@@ -193,7 +193,8 @@ def is_finished(settings: TrainSettings) -> bool:
 def compare(settings: ReproduceSettings, expected: Expected) -> int:
     """Prints the table to standard output; returns the exit code."""
     runs = scored(settings, expected)
-    name = expected.split + "-ensemble" * (len(runs) > 1) + "-reranked" * expected.ranked
+    name = (expected.split + "-ensemble" * (len(runs) > 1) + "-neighbours" * expected.looked_up
+            + "-reranked" * expected.ranked)
     path = Path(runs[0]) / "evaluation" / f"{name}.json"
     found = measured(json.loads(path.read_text(encoding="utf-8")), expected.measure)
     gain = expected.gain(found.value)

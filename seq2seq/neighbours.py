@@ -56,8 +56,9 @@ class Neighbours:
 
     def __init__(self, cells: Cells, pieces: Tensor, spread: float, settings: NeighbourSettings) -> None:
         """`pieces` (P,): the value of each key; `spread`: v."""
-        self._cells, self._pieces, self._count = cells, pieces, min(settings.count, len(pieces))
-        self._weight, self._scale = settings.weight, settings.temperature * spread
+        self.cells, self.pieces, self.spread = cells, pieces, spread
+        self._count, self._weight, self._scale = (min(settings.count, len(pieces)), settings.weight,
+                                                  settings.temperature * spread)
 
     def beside(self, logits: Tensor, features: Tensor) -> Tensor:
         """log p of every piece: logits (..., V) and the readout vectors (..., E) that they are of."""
@@ -73,8 +74,8 @@ class Neighbours:
 
     def _shares(self, features: Tensor) -> tuple[Tensor, Tensor]:
         """exp(-d / (T v)) / sum, and the pieces, of the k neighbours: both (Q, k)."""
-        found = self._cells.nearest(features.flatten(0, -2).float(), self._count)
-        return (-found.distances / self._scale).softmax(-1), self._pieces[found.places]
+        found = self.cells.nearest(features.flatten(0, -2).float(), self._count)
+        return (-found.distances / self._scale).softmax(-1), self.pieces[found.places]
 
 
 def open_neighbours(settings: NeighbourSettings, bundles: Sequence[Bundle], device: torch.device) -> list[Neighbours]:
