@@ -15,11 +15,12 @@ what that says.
     FOLDER/neighbours/HASH/keys.safetensors    keys (P, E) fp16 by cells, pieces (P,), starts (C + 1,), centroids (C, E)
     FOLDER/neighbours/HASH/about.json          of which weights and corpus, v, the checksum
 
-FOLDER is the model's bundle, HASH the corpus': written at first use, made anew when the weights are others.
+FOLDER is the model's bundle, HASH says which corpus: written at first use, made anew when the weights are others.
 """
 
 from __future__ import annotations
 
+import hashlib
 import json
 import logging
 import math
@@ -92,24 +93,26 @@ def open_neighbours(settings: NeighbourSettings, bundles: Sequence[Bundle], devi
 
 def _open(settings: NeighbourSettings, corpus: PackedCorpus, bundle: Bundle, device: torch.device) -> Neighbours:
     _refuse_stranger(corpus, bundle)
-    folder = bundle.folder / NEIGHBOURS / corpus.hash[:16]
+    # A manifest may be a stranger's: its own hash could be the name of any place.
+    folder = bundle.folder / NEIGHBOURS / hashlib.sha256(corpus.hash.encode()).hexdigest()[:16]
     wanted = {"weights": bundle.info["sha256"][WEIGHTS], "corpus_hash": corpus.hash}
     about = _read_about(folder)
     if about is None or not wanted.items() <= about.items():
         _write(folder, wanted, bundle, corpus, device)
         about = _read_about(folder)
     try:
-        whole = about is not None and about["checksum"] == checksum(folder / KEYS)
-    except (KeyError, CorpusError):
-        whole = False
-    if about is None or not whole:
+        assert about is not None  # it was written
+        spread, whole = float(about["spread"]), about["checksum"] == checksum(folder / KEYS)
+    except (KeyError, TypeError, ValueError, CorpusError):
+        spread, whole = 0.0, False
+    if not whole:
         raise BundleError(f"{folder} is damaged. Remove it, and the same command makes it anew.")
     from safetensors.torch import load_file
 
     tensors = load_file(folder / KEYS)
     cells = Cells(tensors["keys"].to(device).float(), tensors["starts"], tensors["centroids"].to(device),
                   settings.probes)
-    return Neighbours(cells, tensors["pieces"].to(device, torch.int64), about["spread"], settings)
+    return Neighbours(cells, tensors["pieces"].to(device, torch.int64), spread, settings)
 
 
 def _refuse_stranger(corpus: PackedCorpus, bundle: Bundle) -> None:

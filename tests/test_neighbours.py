@@ -203,6 +203,10 @@ def test_the_store_is_of_these_weights_and_whole(corpus: Path, tmp_path: Path) -
     (place / "keys.safetensors").unlink()
     with pytest.raises(neighbours.BundleError, match="is damaged"):
         open_neighbours(settings, [load_bundle(folder)], CPU)
+    (place / "about.json").write_text(json.dumps(json.loads(kept) | {"spread": None}), "utf-8")
+    (place / "keys.safetensors").write_bytes(before)
+    with pytest.raises(neighbours.BundleError, match="is damaged"):
+        open_neighbours(settings, [load_bundle(folder)], CPU)
     (place / "about.json").write_text("{", "utf-8")  # nothing is known of it: anew
     open_neighbours(settings, [load_bundle(folder)], CPU)
     assert (place / "keys.safetensors").read_bytes() == before and (place / "about.json").read_text("utf-8") == kept
@@ -212,6 +216,16 @@ def test_the_store_is_of_these_weights_and_whole(corpus: Path, tmp_path: Path) -
         os.replace(tmp_path / "other" / name, folder / name)
     open_neighbours(settings, [load_bundle(folder)], CPU)
     assert (place / "keys.safetensors").read_bytes() != before
+
+
+def test_a_corpus_cannot_name_the_place(corpus: Path, tmp_path: Path) -> None:
+    there = make_corpus(tmp_path / "there", train=5, valid=2)
+    manifest = json.loads((there / "manifest.json").read_text("utf-8"))
+    (there / "manifest.json").write_text(json.dumps(manifest | {"hash": "../../../outside"}), "utf-8")
+    folder = make_bundle(tmp_path / "deep" / "run", there)
+    open_neighbours(looked_up(there), [load_bundle(folder)], CPU)
+    assert sorted(place.name for place in tmp_path.iterdir()) == ["deep", "there"]
+    assert len(list((folder / "neighbours").iterdir())) == 1
 
 
 def test_what_does_not_fit_is_refused(corpus: Path, bundle: Path, tmp_path: Path,
