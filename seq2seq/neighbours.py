@@ -62,10 +62,16 @@ class Neighbours:
                                                   settings.temperature * spread)
 
     def beside(self, logits: Tensor, features: Tensor) -> Tensor:
-        """log p of every piece: logits (..., V) and the readout vectors (..., E) that they are of."""
+        """Logits (..., V), which are overwritten, and the readout vectors (..., E) that they are of -> logits of p.
+
+        All but those of the neighbours' pieces stay as they are, for logits may be off by log(1 - lambda):
+        log(e^z + lambda / (1 - lambda) p_knn sum e^z).
+        """
         shares, values = self._shares(features)
-        p = logits.flatten(0, -2).softmax(-1, dtype=torch.float32).mul_(1 - self._weight)
-        return p.scatter_add_(1, values, self._weight * shares).log_().view_as(logits)
+        z, odds = logits.flatten(0, -2), self._weight / (1 - self._weight)
+        told = ((values[:, :, None] == values[:, None]) * shares[:, None]).sum(-1)  # p_knn of each neighbour's piece
+        more = (odds * told).log() + z.logsumexp(-1, keepdim=True)
+        return z.scatter_(1, values, torch.logaddexp(z.gather(1, values), more)).view_as(logits)
 
     def beside_one(self, logs: Tensor, features: Tensor, target: Tensor) -> Tensor:
         """log p of one piece: the model's own (...,), readout vectors (..., E), the piece (...,)."""

@@ -173,6 +173,23 @@ def test_runs_that_rank_are_trained_too(tmp_path, capfdbinary, monkeypatch) -> N
                        "search.beam_size=10", "device=auto", "threads=1")
 
 
+def test_what_neighbours_had_a_say_in_is_scored_by_its_own_name(tmp_path, capfdbinary, monkeypatch) -> None:
+    ran: list[tuple[str, ...]] = []
+    first = "runs/reproduce/multi30k_en_de_eight-1"
+    (tmp_path / first / "evaluation").mkdir(parents=True)
+    (tmp_path / first / "evaluation" / "test-neighbours.json").write_text(json.dumps(
+        {"bleu": {"value": 38.5, "interval": [37, 40], "signature": "nrefs:1"}}))
+    (tmp_path / "data").mkdir()
+    (tmp_path / "data" / "manifest.json").touch()
+    monkeypatch.chdir(tmp_path)
+    monkeypatch.setattr(reproduce, "run", lambda *words: ran.append(words))
+    monkeypatch.setattr(reproduce, "is_finished", lambda settings: True)
+    done = run_here("reproduce", ["experiment=multi30k_en_de_neighbours", "corpus=data"], capfdbinary, monkeypatch)
+    assert done.code == 0 and "multi30k_en_de_neighbours, multi30k_en_de_eight-1, test: bleu" in done.out.decode()
+    assert ran[-1] == ("evaluate.py", f"run={first}", "split=test", "neighbours.corpus=data", "device=auto",
+                       "threads=null")
+
+
 def test_a_signal_reaches_the_command_which_may_end_first(tmp_path: Path) -> None:
     """As training does: it saves, and ends without a complaint."""
     child = ("import pathlib, signal, sys, time; signal.signal(signal.SIGTERM, lambda *_: sys.exit("

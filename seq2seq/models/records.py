@@ -38,7 +38,7 @@ class Beside(Protocol):
     """Who has a say beside the output layer (seq2seq/neighbours.py); r are the readout vectors that it speaks of."""
 
     def beside(self, logits: Tensor, features: Tensor) -> Tensor:
-        """log p of every piece: logits (..., V) and r (..., E)."""
+        """Logits (..., V), which it may overwrite, and r (..., E) -> logits of what both say."""
         ...
 
     def beside_one(self, logs: Tensor, features: Tensor, target: Tensor) -> Tensor:
