@@ -92,12 +92,16 @@ def test_the_keys_are_the_readouts_of_every_place(corpus: Path, reverse_target: 
 
 
 def test_what_stood_in_the_corpus_is_said_again(corpus: Path, bundle: Path) -> None:
-    """The weights are random, and what they were never taught stands in the keys."""
-    sources, targets = PackedCorpus.open(corpus).split("train").text()
+    """The weights are random, and what they were never taught stands in the keys: of the corpus that they belong to,
+    and of another in the same pieces, a translation memory."""
+    other = make_corpus(corpus.parent / "memory", train=30, valid=2, seed=7)
     usual = {"device": "cpu", "kind": "greedy"}
-    told = Translator.load(bundle, neighbours={"corpus": str(corpus), "weight": 0.95, "temperature": 1e-4}, **usual)
-    assert told.translate(sources) == targets
-    assert Translator.load(bundle, **usual).translate(sources) != targets
+    for folder in (corpus, other):
+        sources, targets = PackedCorpus.open(folder).split("train").text()
+        told = Translator.load(bundle, neighbours={"corpus": str(folder), "weight": 0.95, "temperature": 1e-4}, **usual)
+        assert told.translate(sources) == targets
+        assert Translator.load(bundle, **usual).translate(sources) != targets
+    assert len(list((bundle / "neighbours").iterdir())) == 2  # both are kept
 
 
 def test_a_translation_does_not_depend_on_those_beside_it(corpus: Path, bundle: Path) -> None:
