@@ -41,6 +41,7 @@ def main(settings: EvaluateSettings) -> None:
                                  (f"ensemble=[{','.join(settings.ensemble)}]", "ensemble=[]", settings.ensemble),
                                  (f"reverse={settings.reverse}", "reverse=null", settings.reverse),
                                  (f"rescore={settings.rescore}", "rescore=null", settings.rescore),
+                                 ("rescore_own=true", "rescore_own=false", settings.rescore_own),
                                  (f"neighbours.corpus={settings.neighbours.corpus}", "neighbours.corpus=null",
                                   settings.neighbours.corpus)):
         if is_set and shape is not Shape.N_TO_M:
@@ -66,7 +67,7 @@ def score_translations(bundles: Sequence[Bundle], device: torch.device, settings
     from seq2seq.neighbours import open_neighbours
     from seq2seq.translation import Translator
 
-    ranking = open_ranking(settings, bundles[0], device)
+    ranking = open_ranking(settings, bundles, device)
     neighbours = open_neighbours(settings.neighbours, bundles, device)
     translator = Translator(bundles, settings.search, ranking=ranking, neighbours=neighbours, device=device,
                             precision=settings.precision, graphs=settings.graphs,

@@ -48,7 +48,7 @@ def answers(settings: TranslateSettings, windows: Iterable[list[str]]) -> Iterat
     from seq2seq.translation_file import json_line, label_json_line
 
     bundles, device = open_bundles(settings.run, settings.device)
-    ranking = open_ranking(settings, bundles[0], device)
+    ranking = open_ranking(settings, bundles, device)
     neighbours = open_neighbours(settings.neighbours, bundles, device)
     json_lines, n_best = settings.format is Format.JSONL, settings.search.n_best
     name = settings.input or "standard input"

@@ -67,6 +67,7 @@ class Evaluation:
     reverse: list[str]   # those of the opposite direction
     reverse_weight: float | None
     rescore: list[str]   # those of the same direction that rank
+    rescore_own: bool    # so do their own second decoders
     rescore_weight: float | None
     rescore_search: bool      # these search as well
     neighbours: dict[str, Any] | None  # their settings, where a corpus is looked up
@@ -136,7 +137,8 @@ def evaluate(translator: Translator, pairs: Pairs, settings: EvaluateSettings) -
     evaluation = Evaluation(
         run=str(settings.run), ensemble=settings.ensemble, reverse=each(settings.reverse),
         reverse_weight=settings.reverse_weight if settings.reverse else None, rescore=each(settings.rescore),
-        rescore_weight=settings.rescore_weight if settings.rescore else None, rescore_search=settings.rescore_search,
+        rescore_own=settings.rescore_own, rescore_weight=settings.rescore_weight if settings.rescores else None,
+        rescore_search=settings.rescore_search,
         neighbours=write_settings(settings.neighbours) if settings.neighbours.corpus else None,
         name=stored_name(pairs, settings), origin=pairs.origin, languages=translator.languages,
         sentences=len(pairs.sources),
@@ -155,9 +157,8 @@ def evaluate(translator: Translator, pairs: Pairs, settings: EvaluateSettings) -
 
 def stored_name(pairs: Pairs, settings: EvaluateSettings) -> str:
     """What the files of an evaluation are called."""
-    ranked = bool(settings.reverse or settings.rescore)
     looked_up = settings.neighbours.corpus is not None
-    return pairs.name + "-ensemble" * bool(settings.ensemble) + "-neighbours" * looked_up + "-reranked" * ranked
+    return pairs.name + "-ensemble" * bool(settings.ensemble) + "-neighbours" * looked_up + "-reranked" * settings.ranks
 
 
 class Loss(NamedTuple):

@@ -6,12 +6,15 @@ found.
 
 from __future__ import annotations
 
+import dataclasses
+from collections.abc import Sequence
 from pathlib import Path
 
 import torch
 
 from seq2seq.bundle import Bundle, load_bundle
 from seq2seq.errors import SettingError
+from seq2seq.models.encoder_decoder import EncoderDecoder
 from seq2seq.precision import pick_device
 from seq2seq.reranking import Ranking
 from seq2seq.settings.model import Shape
@@ -43,15 +46,26 @@ def open_bundles(run: Runs, device: Device, setting: str = "run") -> tuple[list[
     return bundles, place
 
 
-def open_ranking(settings: RankingSettings, searched: Bundle, place: torch.device) -> Ranking:
-    """The models that rank what `searched` finds (reranking.py). Their pieces may be others.
+def open_ranking(settings: RankingSettings, searched: Sequence[Bundle], place: torch.device) -> Ranking:
+    """The models that rank what those `searched` find (reranking.py). Their pieces may be others.
 
     Raises BundleError for a folder that is none, and SettingError for one of another direction.
     """
-    return Ranking(reverse=_rankers("reverse", settings.reverse, searched, place),
+    own = _from_the_right(searched) if settings.rescore_own else []
+    return Ranking(reverse=_rankers("reverse", settings.reverse, searched[0], place),
                    reverse_weight=settings.reverse_weight,
-                   rescore=_rankers("rescore", settings.rescore, searched, place),
+                   rescore=own + _rankers("rescore", settings.rescore, searched[0], place),
                    rescore_weight=settings.rescore_weight, rescore_search=settings.rescore_search)
+
+
+def _from_the_right(searched: Sequence[Bundle]) -> list[Bundle]:
+    """What the second decoders of these are, each as a model of its own."""
+    found = [dataclasses.replace(bundle, model=bundle.model.from_the_right()) for bundle in searched
+             if isinstance(bundle.model, EncoderDecoder) and bundle.model.reverse_decoder is not None]
+    if not found:
+        raise SettingError(f"rescore_own=true is for models with a second decoder, and {searched[0].folder} was "
+                           "trained without. Train one with model.reverse_decoder=true, or leave rescore_own= out.")
+    return found
 
 
 def _rankers(setting: str, run: Runs, searched: Bundle, place: torch.device) -> list[Bundle]:

@@ -9,6 +9,8 @@ y_1..y_K are drawn from the model without dropout. The loss of a pair with M tar
     (1 - r) loss_MLE + r M R                                              r = training.risk; mixed: Edunov et al. 2018
 
 so that both parts are of one size. It is for a model that translates already: fork=RUN training.risk=0.5.
+
+Of a model with two decoders R is the mean of both: which of them an update draws from and changes by it is drawn too.
 """
 
 from __future__ import annotations
@@ -51,11 +53,13 @@ class RiskGradients:
                  device: torch.device) -> None:
         self._likelihood, self._model, self._training = likelihood, model, training
         self._target, self._device = target, device
+        self._ends = [model] if model.reverse_decoder is None else [model, model.from_the_right()]
 
     def __call__(self, batch: Batch) -> Loss:
         """As Gradients. The sums returned are those of the likelihood."""
         share = self._training.risk
-        drawn = self.draw(batch)
+        one_end = self._ends[int(torch.randint(len(self._ends), ())) if len(self._ends) > 1 else 0]
+        drawn = self.draw(batch, one_end)
         sums = self._likelihood(batch)
         for parameter in self._model.parameters():
             if parameter.grad is not None:
@@ -72,7 +76,7 @@ class RiskGradients:
             of_part = weights[rows, places].to(self._device)
             with autocast(self._training.precision, self._device):
                 # The sum of w nll is - sum of w log p: its sign is turned by taking - w.
-                loss = self._model(one.to(self._device), weights=-of_part)
+                loss = one_end(one.to(self._device), weights=-of_part)
             (loss.smoothed * (share / batch.pieces)).backward()
         return sums
 
@@ -86,8 +90,8 @@ class RiskGradients:
         for start in range(0, len(every), rows):
             yield every[start : start + rows]
 
-    def draw(self, batch: Batch) -> list[list[Hypothesis]]:
-        """K draws for every row; which ones, torch's generator decides, which every update seeds."""
+    def draw(self, batch: Batch, model: EncoderDecoder) -> list[list[Hypothesis]]:
+        """K draws of the model for every row; which ones, torch's generator decides, which every update seeds."""
         # A run of draws is named by a number of its own, and the rows of the batch within it by theirs.
         seed = int(torch.randint(2**31 - 1, ()))
         # As many sentences at once as a part of the batch has: the K logits of each, of one step, are still less than
@@ -96,7 +100,7 @@ class RiskGradients:
                                 batch_pieces=max(1, self._training.batch_pieces // self._training.accumulate))
         self._model.eval()
         source = _real(batch.source, batch.source_lengths - 1)
-        found = translate_ids(ForSearch(self._model), source, search, self._device, numbers=batch.rows.tolist())
+        found = translate_ids(ForSearch(model), source, search, self._device, numbers=batch.rows.tolist())
         self._model.train()
         return found
 

@@ -27,7 +27,8 @@ def translations(evaluation: Evaluation, comparison: Comparison | None, compare:
          other: Sequence[Bucket] | None) -> None:
     """Prints the scores and the table of BLEU by length to standard output."""
     together = f", together with {', '.join(evaluation.ensemble)}" if evaluation.ensemble else ""
-    rankers = [*evaluation.reverse, *evaluation.rescore]
+    rankers = ["its own decoder from right to left"] * evaluation.rescore_own
+    rankers += [*evaluation.reverse, *evaluation.rescore]
     also = " (which searched too)" if evaluation.rescore_search else ""
     ranked = f", ranked by {', '.join(rankers)}{also}" if rankers else ""
     beside = f", with the neighbours of {evaluation.neighbours['corpus']}" if evaluation.neighbours else ""

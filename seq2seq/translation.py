@@ -112,12 +112,13 @@ class Translator:
     def load(cls, run: Runs, device: str = "auto",
              max_source_pieces: int = MAX_SOURCE_PIECES, long: str = "cut", precision: str = "fp32",
              graphs: bool = False, reverse: Runs = (), reverse_weight: float = RankingSettings.reverse_weight,
-             rescore: Runs = (), rescore_weight: float = RankingSettings.rescore_weight, rescore_search: bool = False,
-             neighbours: Mapping[str, Any] | None = None, **search: Any) -> Translator:
+             rescore: Runs = (), rescore_weight: float = RankingSettings.rescore_weight, rescore_own: bool = False,
+             rescore_search: bool = False, neighbours: Mapping[str, Any] | None = None, **search: Any) -> Translator:
         """Opens a run folder or bundle, or a list of them as an ensemble.
 
-        `reverse` is one of the opposite direction, `rescore` one of the same, or lists of them, `reverse_weight` and
-        `rescore_weight` what they count; with `rescore_search` the latter search as well (reranking.py);
+        `reverse` is one of the opposite direction, `rescore` one of the same, or lists of them, with `rescore_own` also
+        the second decoders of `run`; `reverse_weight` and `rescore_weight` are what they count; with `rescore_search`
+        those of the same direction search as well (reranking.py);
         `neighbours` are fields of NeighbourSettings, for example {"corpus": "data/m30k"} (neighbours.py);
         `device` is auto, cpu or cuda; `precision` is fp32, bf16 or int8 (on a CPU); `graphs` takes the steps of
         search as CUDA graphs; `long` is cut or split: what becomes of lines with more than `max_source_pieces`;
@@ -129,11 +130,11 @@ class Translator:
         choice = read_settings(Choices, {"device": device, "long": long, "precision": precision, "graphs": graphs})
         ranking = read_settings(RankingSettings, {
             "reverse": each(reverse), "reverse_weight": reverse_weight, "rescore": each(rescore),
-            "rescore_weight": rescore_weight, "rescore_search": rescore_search})
+            "rescore_weight": rescore_weight, "rescore_own": rescore_own, "rescore_search": rescore_search})
         ranking.refuse_nothing_to_rank(settings)
         looked_up = read_settings(NeighbourSettings, neighbours or {}, where="neighbours")
         bundles, place = open_bundles(run, choice.device)
-        return cls(bundles, settings, ranking=open_ranking(ranking, bundles[0], place),
+        return cls(bundles, settings, ranking=open_ranking(ranking, bundles, place),
                    neighbours=open_neighbours(looked_up, bundles, place), device=place,
                    precision=choice.precision, graphs=choice.graphs, max_source_pieces=max_source_pieces,
                    long=choice.long)

@@ -80,7 +80,8 @@ def check_updates(one, other, made: list[Batch], rtol: float = 1e-4, atol: float
         torch.testing.assert_close(graphed, plain, rtol=100 * rtol, atol=100 * atol)
 
 
-SOME = [*[*every_network()][::23], ("right to left", network(reverse_target=True))]
+SOME = [*[*every_network()][::23], ("right to left", network(reverse_target=True)),
+        ("both ends", network(reverse_decoder=True))]
 
 
 @pytest.mark.parametrize(("name", "settings"), SOME, ids=[name for name, _ in SOME])

@@ -61,14 +61,19 @@ def test_counts_of_1_are_none():
     torch.testing.assert_close(output_loss(*output, torch.ones(7)), output_loss(*output))
 
 
-@pytest.mark.parametrize(("share", "parts"), [(0.5, 1), (1.0, 1), (0.5, 3)])
-def test_the_gradient_is_the_formula(share, parts):
-    settings = network(dropout=NO_DROPOUT)
+@pytest.mark.parametrize(("share", "parts", "seed", "end"), [
+    (0.5, 1, 3, None), (1.0, 1, 3, None), (0.5, 3, 3, None), (0.5, 1, 2, 0), (0.5, 1, 1, 1)])
+def test_the_gradient_is_the_formula(share, parts, seed, end):
+    """With a second decoder the draws of an update are of one of both: that on the left, 0, or on the right, 1."""
+    settings = network(dropout=NO_DROPOUT, reverse_decoder=end is not None)
     model, batch = build(settings).train(), random_batch()
     compute = gradients(model, settings, risk=share, accumulate=parts)
-    torch.manual_seed(3)
-    drawn = compute.draw(batch)
-    torch.manual_seed(3)
+    torch.manual_seed(seed)
+    if end is not None:
+        assert int(torch.randint(2, ())) == end
+    one_end = model.from_the_right() if end else model
+    drawn = compute.draw(batch, one_end)
+    torch.manual_seed(seed)
     sums = compute(batch)
     found = {name: parameter.grad.clone() for name, parameter in model.named_parameters()}
 
@@ -83,7 +88,7 @@ def test_the_gradient_is_the_formula(share, parts):
         assert len(D) == K
         for k, one in enumerate(candidates):
             alone = make_batch([source], [one.pieces], [0])
-            log_p = model.logits(alone).log_softmax(-1)[0].gather(1, alone.target_out[0][:, None]).sum()
+            log_p = one_end.log_probabilities(alone).sum()
             others = (sum(D) - D[k]) / (K - 1)
             total = total + share * batch.target_lengths[row] * (D[k] - others) * log_p / K
     model.zero_grad()
@@ -95,7 +100,7 @@ def test_the_gradient_is_the_formula(share, parts):
 def test_every_draw_has_its_pass_with_those_of_like_length():
     settings = network()
     model, batch = build(settings).train(), random_batch()
-    drawn = gradients(model, settings).draw(batch)
+    drawn = gradients(model, settings).draw(batch, model)
     for accumulate, sizes in ((1, [5] * K), (2, [3] * 6 + [2])):
         parts = list(gradients(model, settings, accumulate=accumulate).parts(drawn))
         assert [len(part) for part in parts] == sizes
@@ -111,7 +116,7 @@ def test_draws_follow_torchs_seed_and_leave_the_model_in_training():
 
     def draws(seed):
         torch.manual_seed(seed)
-        return [[one.pieces for one in found] for found in compute.draw(batch)]
+        return [[one.pieces for one in found] for found in compute.draw(batch, model)]
 
     assert draws(1) == draws(1) != draws(2)
     assert model.training
@@ -125,7 +130,7 @@ def test_draws_come_nearer_to_the_references():
 
     def loss() -> float:
         torch.manual_seed(0)
-        return compute.losses(compute.draw(batch), batch).mean().item()
+        return compute.losses(compute.draw(batch, model), batch).mean().item()
 
     optimizer = torch.optim.Adam(model.parameters(), lr=0.01)
     for _ in range(25):  # so that draws hit something

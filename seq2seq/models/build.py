@@ -40,22 +40,25 @@ def _encoder_decoder(settings: NetworkSettings, source_vocabulary: int, target_v
     source, target = _embeddings(model.tie, model.embedding, source_vocabulary, target_vocabulary)
     encoder = (OneInput(model.embedding, model.hidden) if settings.shape is Shape.ONE_TO_N
                else _encoder(settings, model.embedding, model.hidden, model.encoder_layers))
-    attention = None
+    return EncoderDecoder(
+        encoder=encoder, decoder=_decoder(settings), context=_context(settings), source_embedding=source,
+        target_embedding=target, tied_output=model.tie is not Tie.NONE, embedding_dropout=model.dropout.embedding,
+        readout_dropout=model.dropout.readout, word_dropout=model.dropout.word,
+        variational=model.dropout.variational, reverse_source=model.reverse_source,
+        reverse_target=model.reverse_target, reverse_decoder=_decoder(settings) if model.reverse_decoder else None)
+
+
+def _decoder(settings: NetworkSettings) -> Decoder:
+    model, attention = settings.model, None
     if settings.context.kind is ContextKind.ATTENTION:
         attention = Attention(settings.attention.score, model.hidden, heads=settings.attention.heads)
-    decoder = Decoder(
+    return Decoder(
         embedding=model.embedding, hidden=model.hidden, context=settings.context_size, layers=model.decoder_layers,
         readout=model.readout, attention=attention, attention_feed=settings.attention.feed,
         attention_query=settings.attention.query, attention_start=settings.attention.start,
         lexical=Lexical(model.embedding) if attention is not None and settings.attention.lexical else None,
         context_every_step=settings.feed.context is FeedContext.EVERY_STEP, output_fed=settings.feed.output,
         **_stack(settings))
-    return EncoderDecoder(
-        encoder=encoder, decoder=decoder, context=_context(settings), source_embedding=source, target_embedding=target,
-        tied_output=model.tie is not Tie.NONE, embedding_dropout=model.dropout.embedding,
-        readout_dropout=model.dropout.readout, word_dropout=model.dropout.word,
-        variational=model.dropout.variational, reverse_source=model.reverse_source,
-        reverse_target=model.reverse_target)
 
 
 def _labeller(settings: NetworkSettings, source_vocabulary: int, labels: int,

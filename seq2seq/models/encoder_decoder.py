@@ -4,10 +4,18 @@
 
 With one_input.py in the encoder's place it is 1 to N.
 
+With a second decoder the network writes from both ends (Zhang et al. 2018, "Asynchronous Bidirectional Decoding for
+Neural Machine Translation"; here the decoders do not see each other, as in Liu et al. 2016): encoder, context and
+output matrix are of both, and what is trained is the mean
+
+    (1/2) (-log p(y_1..y_M, EOS | x) - log p'(y_M..y_1, EOS | x))
+
 `forward` is the training loss by teacher forcing; `encode`, `start` and `step` are what search needs.
 """
 
 from __future__ import annotations
+
+import copy
 
 import torch
 import torch.nn.functional as F
@@ -32,7 +40,7 @@ class EncoderDecoder(nn.Module):
     def __init__(self, *, encoder: Encoder | OneInput, decoder: Decoder, context: FixedContext | None,
                  source_embedding: nn.Embedding, target_embedding: nn.Embedding, tied_output: bool,
                  embedding_dropout: float, readout_dropout: float, word_dropout: float, variational: bool,
-                 reverse_source: bool, reverse_target: bool) -> None:
+                 reverse_source: bool, reverse_target: bool, reverse_decoder: Decoder | None = None) -> None:
         super().__init__()
         self.encoder, self.decoder, self.context = encoder, decoder, context
         self.source_embedding, self.target_embedding = source_embedding, target_embedding
@@ -44,18 +52,40 @@ class EncoderDecoder(nn.Module):
         self.embed = Embed(embedding_dropout, word_dropout, variational)
         self.readout_dropout = Dropout(readout_dropout, variational)
         self.reverse_source, self.reverse_target = reverse_source, reverse_target
+        self.reverse_decoder = reverse_decoder
 
     def forward(self, batch: Batch, label_smoothing: float = 0.0, scheduled_sampling: float = 0.0,
                 consistency: float = 0.0, cutoff: float = 0.0, weights: Tensor | None = None) -> Loss:
-        """The summed loss of a batch over its real target pieces.
+        """The summed loss of a batch over its real target pieces; in training with a second decoder the mean of both.
 
         `consistency` is the strength of R-Drop, with `cutoff` that of SimCut (consistency.py); `weights` (B,) says how
-        much each row counts, and goes with neither.
+        much each row counts, goes with neither, and is for the first decoder alone.
         """
-        batch = self.as_written(batch)
         if consistency > 0:
             batch = twice(batch)
         memory = self.encode(batch.source, batch.source_lengths, cutoff)
+        loss = self._loss(batch, memory, label_smoothing, scheduled_sampling, consistency, cutoff, weights)
+        if self.reverse_decoder is None or not self.training or weights is not None:
+            return loss
+        other = self.from_the_right()
+        again = other._loss(batch, other._read_by_decoder(memory), label_smoothing, scheduled_sampling, consistency,
+                            cutoff, None)
+        return Loss((loss.smoothed + again.smoothed) / 2, (loss.nll + again.nll) / 2)
+
+    def from_the_right(self) -> EncoderDecoder:
+        """The network that the second decoder makes of what both have in common: it writes y_M..y_1. The weights are
+        these, not copies of them."""
+        assert self.reverse_decoder is not None
+        other = copy.copy(self)
+        # A module's parts are entries of a table, which a shallow copy would share.
+        other._modules = {**self._modules, "decoder": self.reverse_decoder, "reverse_decoder": None}
+        other.reverse_target = True
+        return other
+
+    def _loss(self, batch: Batch, memory: Memory, label_smoothing: float, scheduled_sampling: float,
+              consistency: float, cutoff: float, weights: Tensor | None) -> Loss:
+        """Of what the decoder makes of the memory, each row of the batch as often as it is there."""
+        batch = self.as_written(batch)
         target_in = batch.target_in
         if scheduled_sampling > 0:
             target_in = self._mix_in_own(target_in, memory, scheduled_sampling)
@@ -125,15 +155,18 @@ class EncoderDecoder(nn.Module):
         if self.reverse_source:  # back in reading order, so that attention weights name source positions
             states = reverse_by_length(states, lengths - 1)
         mask = torch.arange(source.shape[1], device=source.device) < lengths[:, None]
-        context, keys, values = None, None, None
-        if self.context is not None:
-            context = self.context(states, final, mask)
-        elif self.decoder.attention is not None:
-            keys, values = self.decoder.attention.keys_and_values(states)
-        memory = Memory(states, final, mask, lengths, context, keys, values)
+        context = None if self.context is None else self.context(states, final, mask)
+        memory = self._read_by_decoder(Memory(states, final, mask, lengths, context, keys=None, values=None))
         if self.decoder.lexical is None:
             return memory
         return memory._replace(embedded=reverse_by_length(embedded, lengths - 1) if self.reverse_source else embedded)
+
+    def _read_by_decoder(self, memory: Memory) -> Memory:
+        """With what this decoder's attention, if it has one, compares with and sums up."""
+        if self.decoder.attention is None:
+            return memory
+        keys, values = self.decoder.attention.keys_and_values(memory.states)
+        return memory._replace(keys=keys, values=values)
 
     def start(self, memory: Memory) -> State:
         """The decoder's state before the first piece, one hypothesis for each sentence."""

@@ -47,8 +47,8 @@ class Expected:
 
     @property
     def ranked(self) -> bool:
-        """Other models rank what is found."""
-        return bool(self.reverse or self.rescore)
+        """Other models, or other decoders of the same, rank what is found."""
+        return bool(self.reverse or self.rescore) or "rescore_own=true" in self.search
 
     @property
     def looked_up(self) -> bool:

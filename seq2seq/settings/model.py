@@ -177,6 +177,7 @@ class ModelSettings:
     readout: ReadoutKind = ReadoutKind.LUONG
     reverse_source: bool = False  # Sutskever et al. 2014
     reverse_target: bool = False  # written from right to left: Liu et al. 2016
+    reverse_decoder: bool = False  # a second decoder, from right to left: Zhang et al. 2018
     words: WordSettings = dataclasses.field(default_factory=WordSettings)  # of shape=n_to_n only
     dropout: DropoutSettings = dataclasses.field(default_factory=DropoutSettings)
 
@@ -186,6 +187,9 @@ class ModelSettings:
         for name, hidden in (("hidden", self.hidden), ("words.hidden", self.words.hidden)):
             if self.bidirectional and hidden % 2:
                 raise SettingError(f"{name}={hidden} is odd; a bidirectional encoder halves it. Give an even number.")
+        if self.reverse_target and self.reverse_decoder:
+            raise SettingError("reverse_decoder=true is a second decoder from right to left, and with "
+                               "model.reverse_target=true the first is one. Choose model.reverse_target=false.")
 
 
 @dataclasses.dataclass(kw_only=True)
@@ -254,6 +258,6 @@ def _check_shape(settings: NetworkSettings) -> None:
     if shape in LABELS and settings.model.tie is not Tie.NONE:
         raise SettingError(f"model.tie={settings.model.tie.value} cannot go with shape={shape.value}, which has no "
                            "target embeddings. Choose model.tie=none.")
-    for name in ("reverse_source", "reverse_target"):
+    for name in ("reverse_source", "reverse_target", "reverse_decoder"):
         if getattr(settings.model, name) and shape is not Shape.N_TO_M:
             raise SettingError(f"model.{name}=true belongs to shape=n_to_m; shape={shape.value} does without.")

@@ -200,6 +200,10 @@ class TrainSettings(NetworkSettings):
         if self.shape is not Shape.N_TO_M:
             raise SettingError(f"teacher={self.teacher} is for translation, and this is shape={self.shape.value}. "
                                "Leave teacher= out.")
+        if self.model.reverse_decoder:
+            raise SettingError(f"teacher={self.teacher} says what comes behind what stands to the left, and with "
+                               "model.reverse_decoder=true this model writes from the right too. Choose "
+                               "model.reverse_decoder=false, or leave teacher= out.")
         sampling, both = self.training.subword_sampling, self.training.both_directions
         for name, value, cure in (
                 ("training.both_directions", both, "0"),

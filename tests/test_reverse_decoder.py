@@ -1,0 +1,231 @@
+"""A second decoder from right to left: what both have in common, how both are trained, how it ranks."""
+
+from __future__ import annotations
+
+import json
+import subprocess
+import sys
+from pathlib import Path
+
+import pytest
+import torch
+from commands import ROOT, is_one_line, run_here
+from networks import build, every_network, network, random_batch
+from tiny_bundle import make_bundle
+from tiny_corpus import make_corpus
+
+from seq2seq.bundle import load_bundle, save_bundle
+from seq2seq.errors import SettingError
+from seq2seq.loading import open_ranking
+from seq2seq.models.encoder_decoder import EncoderDecoder
+from seq2seq.reranking import Scorer, mean_score
+from seq2seq.settings.model import NetworkSettings
+from seq2seq.settings.ranking import RankingSettings
+from seq2seq.settings.reading import read_settings, write_settings
+from seq2seq.settings.training import TrainSettings
+from seq2seq.translation import Translator
+
+torch.set_num_threads(1)
+LINES = ["ba do fi", "", "gu ke lo mi nu pa", "re so tu ba do"]
+NETWORKS = [*every_network()][::17]
+
+
+def changed(settings: NetworkSettings, **model: bool) -> NetworkSettings:
+    written = write_settings(settings)
+    return read_settings(NetworkSettings, written | {"model": written["model"] | model})
+
+
+def one_after_the_other(settings: NetworkSettings, both: EncoderDecoder) -> tuple[EncoderDecoder, EncoderDecoder]:
+    """Two plain models, from the left and from the right, with copies of the weights."""
+    held = both.state_dict()
+    left, right = build(settings), build(changed(settings, reverse_target=True))
+    for model, decoder in ((left, "decoder."), (right, "reverse_decoder.")):
+        model.load_state_dict({name: held[name.replace("decoder.", decoder, 1) if name.startswith("decoder.") else name]
+                               for name in model.state_dict()})
+    return left, right
+
+
+@pytest.mark.parametrize(("name", "settings"), NETWORKS, ids=[name for name, _ in NETWORKS])
+def test_it_is_two_models_with_an_encoder_in_common(name: str, settings: NetworkSettings) -> None:
+    both, batch = build(changed(settings, reverse_decoder=True)), random_batch()
+    left, right = one_after_the_other(settings, both)
+    torch.testing.assert_close(both.logits(batch), left.logits(batch))
+    torch.testing.assert_close(both.from_the_right().logits(batch), right.logits(batch))
+    assert not torch.equal(left.logits(batch), right.logits(batch))
+    torch.testing.assert_close(both(batch, 0.1), left(batch, 0.1))  # validation is of the decoder that translates
+
+
+@pytest.mark.parametrize("chosen", [{}, {"scheduled_sampling": 1.0}, {"consistency": 2.0}], ids=str)
+@pytest.mark.parametrize(("name", "settings"), NETWORKS, ids=[name for name, _ in NETWORKS])
+def test_the_loss_is_the_mean_of_both(name: str, settings: NetworkSettings, chosen: dict[str, float]) -> None:
+    if "scheduled_sampling" in chosen and ("input" in name or not settings.feed.output):
+        pytest.skip("refused")
+    still = {"dropout": {"embedding": 0.0, "layer": 0.0, "readout": 0.0}}
+    settings = changed(settings, **still)
+    both, batch = build(changed(settings, reverse_decoder=True)).train(), random_batch()
+    left, right = (model.train() for model in one_after_the_other(settings, both))
+    loss, alone = both(batch, 0.1, **chosen), [model(batch, 0.1, **chosen) for model in (left, right)]
+    torch.testing.assert_close(loss.smoothed, (alone[0].smoothed + alone[1].smoothed) / 2)
+    torch.testing.assert_close(loss.nll, (alone[0].nll + alone[1].nll) / 2)
+    for one in (loss, *alone):
+        one.smoothed.backward()
+    of_left, of_right = ({name: weight.grad for name, weight in model.named_parameters()} for model in (left, right))
+    for each, weight in both.named_parameters():
+        parts = [of_right.get(each.replace("reverse_decoder.", "decoder.", 1))
+                 if not each.startswith("decoder.") else None,
+                 of_left.get(each) if not each.startswith("reverse_decoder.") else None]
+        there = [part for part in parts if part is not None]
+        expected = sum(there) / 2 if there else None
+        torch.testing.assert_close(weight.grad, expected, atol=1e-5, rtol=1e-4, msg=lambda m, n=each: n + m)
+
+
+def test_the_first_decoder_begins_as_without_the_second() -> None:
+    plain, both = build(network()).state_dict(), build(network(reverse_decoder=True)).state_dict()
+    assert {name for name in both if name not in plain} == {
+        "reverse_" + name for name in plain if name.startswith("decoder.")}
+    for name, weight in plain.items():
+        assert torch.equal(weight, both[name]), name
+        if name.endswith("W") and name.startswith("decoder."):
+            assert not torch.equal(weight, both["reverse_" + name])
+
+
+def test_what_the_second_makes_follows_the_weights() -> None:
+    """It has no copies: an update of the model is one of what stands in common."""
+    model, batch = build(network(reverse_decoder=True)), random_batch()
+    other = model.from_the_right()
+    before = other.logits(batch)
+    with torch.no_grad():
+        model.source_embedding.weight.mul_(2)
+        model.output_bias[5] += 1
+    assert not torch.allclose(other.logits(batch), before)
+    torch.testing.assert_close(other.logits(batch), model.from_the_right().logits(batch))
+    assert model.reverse_decoder is not None and model.decoder is not other.decoder and not model.reverse_target
+
+
+@pytest.fixture(scope="module")
+def corpus(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    return make_corpus(tmp_path_factory.mktemp("both_ends") / "tiny", train=20, valid=10)
+
+
+@pytest.fixture(scope="module")
+def run(corpus: Path) -> Path:
+    return make_bundle(corpus.parent / "both_ends", corpus, reverse_decoder=True)
+
+
+@pytest.fixture(scope="module")
+def halves(run: Path) -> tuple[Path, Path]:
+    """The same as two bundles."""
+    bundle = load_bundle(run)
+    written = write_settings(bundle.settings)
+    assert isinstance(bundle.model, EncoderDecoder)
+    folders = run.parent / "left", run.parent / "right"
+    for folder, model in zip(folders, (bundle.model, bundle.model.from_the_right()), strict=True):
+        settings = read_settings(TrainSettings, written | {"model": written["model"] | {
+            "reverse_decoder": False, "reverse_target": model.reverse_target}})
+        plain = model if model.reverse_target else one_after_the_other_left(model)
+        save_bundle(folder, plain, (bundle.source_tokenizer, bundle.target_tokenizer), settings,
+                    {"languages": ["en", "de"], "corpus": bundle.info["corpus"]})
+    return folders
+
+
+def one_after_the_other_left(model: EncoderDecoder) -> EncoderDecoder:
+    """The model without its second decoder."""
+    left = model.from_the_right()
+    left._modules["decoder"], left.reverse_target = model.decoder, False
+    return left
+
+
+@pytest.mark.parametrize("search", [False, True])
+@pytest.mark.parametrize("precision", ["fp32", "int8", "bf16"])
+def test_it_ranks_as_a_model_of_its_own_would(run: Path, halves: tuple[Path, Path], search: bool,
+                                              precision: str) -> None:
+    usual = {"device": "cpu", "beam_size": 5, "n_best": 5, "rescore_weight": 3, "rescore_search": search,
+             "precision": precision}
+    own = Translator.load(run, rescore_own=True, **usual).translate_lines(LINES)
+    apart = Translator.load(halves[0], rescore=halves[1], **usual).translate_lines(LINES)
+    plain = Translator.load(run, device="cpu", beam_size=5, n_best=5, precision=precision).translate_lines(LINES)
+    for one, other, alone in zip(own, apart, plain, strict=True):
+        assert [c.text for c in one.candidates] == [c.text for c in other.candidates]
+        assert [c.score for c in one.candidates] == pytest.approx([c.score for c in other.candidates], abs=1e-5)
+        assert search or sorted(c.text for c in one.candidates) == sorted(c.text for c in alone.candidates)
+    assert [one.text for one in own] != [one.text for one in plain]
+
+
+def test_in_an_ensemble_those_rank_that_have_one(run: Path, halves: tuple[Path, Path], corpus: Path) -> None:
+    second = make_bundle(corpus.parent / "second", corpus, seed=4, reverse_decoder=True)
+    usual = {"device": "cpu", "beam_size": 4, "n_best": 4}
+    mixed = Translator.load([run, halves[0]], rescore_own=True, **usual).translate_lines(LINES)
+    apart = Translator.load([run, halves[0]], rescore=halves[1], **usual).translate_lines(LINES)
+    assert [[c.score for c in one.candidates] for one in mixed] == [
+        pytest.approx([c.score for c in one.candidates], abs=1e-5) for one in apart]
+    bundles = [load_bundle(folder) for folder in (run, second)]
+    own = open_ranking(RankingSettings(rescore_own=True), bundles, torch.device("cpu")).rescore
+    assert [id(bundle.model.decoder) for bundle in own] == [id(bundle.model.reverse_decoder) for bundle in bundles]
+    scorers = [Scorer([one], torch.device("cpu"), 1000) for one in own]
+    for one in Translator.load([run, second], rescore_own=True, **usual).translate_lines(LINES):
+        texts = [candidate.text for candidate in one.candidates]
+        assert [c.rescored for c in one.candidates] == pytest.approx(
+            mean_score(scorers, [one.source] * len(texts), texts), abs=1e-5)
+
+
+def test_translate_and_evaluate(run: Path, tmp_path: Path, capfdbinary, monkeypatch) -> None:
+    (tmp_path / "in").write_text("\n".join(LINES))
+    words = [f"run={run}", "device=cpu", "rescore_own=true", "rescore_weight=3"]
+    done = run_here("translate", [*words, f"input={tmp_path / 'in'}", "rescore_search=true"], capfdbinary, monkeypatch)
+    expected = Translator.load(run, device="cpu", rescore_own=True, rescore_search=True, rescore_weight=3)
+    assert done.out.decode().split("\n")[:-1] == expected.translate(LINES), done.err
+    done = run_here("evaluate", [*words, "split=valid", "plots=false", "resamples=100"], capfdbinary, monkeypatch)
+    assert ", ranked by its own decoder from right to left, en to de" in done.out.decode(), done.err
+    record = json.loads((run / "evaluation" / "valid-reranked.json").read_text("utf-8"))
+    assert (record["rescore_own"], record["rescore"], record["rescore_weight"]) == (True, [], 3)
+
+
+def test_as_a_person_trains_it(corpus: Path, tmp_path: Path) -> None:
+    """The three commands: training, minimum risk from where it stands, and a score with both decoders."""
+    small = [f"corpus={corpus}", "model.embedding=8", "model.hidden=8", "model.reverse_decoder=true", "seed=3",
+             "training.batch_pieces=150", "training.device=cpu", "training.threads=1"]
+    first, second = tmp_path / "first", tmp_path / "second"
+    for words in (["train.py", *small, f"run={first}", "training.max_updates=8"],
+                  ["train.py", *small, f"run={second}", f"fork={first}", "training.max_updates=12", "training.risk=0.5",
+                   "training.risk_draws=2"],
+                  ["evaluate.py", f"run={second}", "device=cpu", "split=valid", "rescore_own=true", "plots=false",
+                   "rescore_search=true", "resamples=100"]):
+        done = subprocess.run([sys.executable, ROOT / words[0], *words[1:]], capture_output=True, text=True,
+                              timeout=120, check=False)
+        assert done.returncode == 0, done.stderr
+    assert "ranked by its own decoder from right to left (which searched too)" in done.stdout
+    before, after = (load_bundle(run).model.state_dict() for run in (first, second))
+    changed = {name.split(".")[0] for name, weight in after.items() if not torch.equal(weight, before[name])}
+    assert {"encoder", "decoder", "reverse_decoder", "target_embedding", "output_bias"} <= changed
+
+
+@pytest.mark.parametrize("command", ["translate", "evaluate"])
+@pytest.mark.parametrize(("words", "line"), [
+    (["rescore_own=true", "search=greedy"],
+     "rescore_own=true ranks the candidates of a beam, and this is search=greedy with beam_size=5. Choose search=beam "
+     "search.beam_size=10, or leave rescore_own= out."),
+    (["rescore_own=true", "search.mbr=3"], "mbr=3 and rescore_own=true both rank the candidates of a beam. Choose "
+                                           "search.mbr=0, or leave rescore_own= out."),
+    (["run={left}", "rescore_own=true"],
+     "rescore_own=true is for models with a second decoder, and {left} was trained without. Train one with "
+     "model.reverse_decoder=true, or leave rescore_own= out."),
+])
+def test_mistakes_are_one_line(run: Path, halves: tuple[Path, Path], command: str, words: list[str], line: str,
+                               capfdbinary, monkeypatch, tmp_path: Path) -> None:
+    (tmp_path / "in").write_text("ba do\n")
+    names = {"left": halves[0]}
+    usual = [f"run={run}", "device=cpu", *([f"input={tmp_path / 'in'}"] if command == "translate" else [])]
+    done = run_here(command, [*usual, *(word.format(**names) for word in words)], capfdbinary, monkeypatch)
+    assert is_one_line(done) and line.format(**names) in done.err, done.err
+
+
+@pytest.mark.parametrize(("model", "line"), [
+    ({"reverse_target": True}, "model.reverse_decoder=true is a second decoder from right to left, and with "
+                               "model.reverse_target=true the first is one. Choose model.reverse_target=false."),
+    ({}, "teacher=runs/a says what comes behind what stands to the left, and with model.reverse_decoder=true this "
+         "model writes from the right too. Choose model.reverse_decoder=false, or leave teacher= out."),
+])
+def test_what_does_not_go_together(model: dict[str, bool], line: str) -> None:
+    with pytest.raises(SettingError) as caught:
+        read_settings(TrainSettings, {"model": {"reverse_decoder": True, **model}, "teacher": "runs/a"})
+    assert str(caught.value) == line
