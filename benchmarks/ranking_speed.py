@@ -1,8 +1,9 @@
 """What it costs to let other models rank the candidates of a beam, or neighbours speak beside the model, against a
-beam of five without them: reverse=, rescore=, rescore_search=, neighbours.corpus=.
+beam of five without them: reverse=, rescore=, rescore_own=, rescore_search=, neighbours.corpus=.
 
     python benchmarks/ranking_speed.py run=runs/m30k reverse=runs/back rescore=runs/leftwards neighbours=data/m30k
     python benchmarks/ranking_speed.py run=runs/m30k rescore=runs/leftwards sentences=400 threads=1 times=3 beam_size=20
+    python benchmarks/ranking_speed.py run=runs/both_ends own=true
 
 Translates the first `sentences` of the test split of the run's corpus (corpus=FOLDER: of another): seconds of the
 fastest of `times`, the ways in turns, loading not counted; their ratio to the first row; BLEU. With one thread the
@@ -20,19 +21,20 @@ sys.path.insert(0, str(ROOT))
 sys.path.insert(0, str(ROOT / "benchmarks"))
 
 WAYS = [("reverse",), ("rescore",), ("rescore", "reverse"), ("rescore", "rescore_search"),
-        ("rescore", "rescore_search", "reverse")]
+        ("rescore", "rescore_search", "reverse"), ("rescore_own",), ("rescore_own", "rescore_search")]
 
 
 def main() -> None:
-    options = {"run": "", "corpus": "", "reverse": "", "rescore": "", "neighbours": "", "sentences": "200",
-               "threads": "1", "times": "2", "beam_size": "10"}
+    options = {"run": "", "corpus": "", "reverse": "", "rescore": "", "own": "", "neighbours": "",
+               "sentences": "200", "threads": "1", "times": "2", "beam_size": "10"}
     for word in sys.argv[1:]:
         name, _, value = word.partition("=")
         if name not in options:
             sys.exit(f"{word}: there is no {name}=. There are {', '.join(f'{option}=' for option in options)}.")
         options[name] = value
-    if not options["run"] or not (options["reverse"] or options["rescore"] or options["neighbours"]):
-        sys.exit("Give a trained run, and what goes beside it: run=RUN reverse=RUN rescore=RUN neighbours=CORPUS")
+    if not options["run"] or not any(options[name] for name in ("reverse", "rescore", "own", "neighbours")):
+        sys.exit("Give a trained run, and what goes beside it: run=RUN reverse=RUN rescore=RUN own=true "
+                 "neighbours=CORPUS")
     import torch
     from timing import clock_for, fastest
 
@@ -43,7 +45,8 @@ def main() -> None:
 
     torch.set_num_threads(int(options["threads"]))
     keep_freed_memory()
-    others = {"reverse": options["reverse"], "rescore": options["rescore"], "rescore_search": True}
+    others = {"reverse": options["reverse"], "rescore": options["rescore"], "rescore_own": options["own"] == "true",
+              "rescore_search": True}
     wide = int(options["beam_size"])
     load = functools.partial(Translator.load, options["run"], "cpu")
     translators = {"beam 5": load(beam_size=5), f"beam {wide}": load(beam_size=wide)}
