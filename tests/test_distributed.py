@@ -64,6 +64,13 @@ def test_two_processes_give_the_curve_of_one(place):
     assert "Warning" not in done.stderr
 
 
+def test_with_two_decoders_too(place):
+    for processes, name in ((1, "both_ends"), (2, "both_ends_by_two")):
+        done = run(place, processes, *TRAIN, f"run=runs/{name}", "model.reverse_decoder=true", "training.max_updates=6")
+        assert done.returncode == 0 and "Warning" not in done.stderr, done.stderr
+    assert_same_curve(place / "runs" / "both_ends", place / "runs" / "both_ends_by_two")
+
+
 def test_with_a_teacher_too(place):
     for processes, name in ((1, "taught"), (2, "taught_by_two")):
         done = run(place, processes, *TRAIN, f"run=runs/{name}", "teacher=runs/one", "training.max_updates=6")

@@ -173,21 +173,28 @@ def test_runs_that_rank_are_trained_too(tmp_path, capfdbinary, monkeypatch) -> N
                        "search.beam_size=10", "device=auto", "threads=1")
 
 
-def test_what_neighbours_had_a_say_in_is_scored_by_its_own_name(tmp_path, capfdbinary, monkeypatch) -> None:
+@pytest.mark.parametrize(("name", "first", "value", "told", "stored", "search"), [
+    ("multi30k_en_de_neighbours", "multi30k_en_de_eight-1", 38.5, ", multi30k_en_de_eight-1", "test-neighbours",
+     ["neighbours.corpus=data"]),
+    ("multi30k_en_de_both_ends", "multi30k_en_de_both_ends-1", 40.5, ", seed 1", "test-reranked",
+     ["search.beam_size=10", "rescore_own=true", "rescore_search=true"]),
+])
+def test_what_is_beside_the_search_is_scored_by_its_own_name(name: str, first: str, value: float, told: str,
+                                                             stored: str, search: list[str], tmp_path, capfdbinary,
+                                                             monkeypatch) -> None:
     ran: list[tuple[str, ...]] = []
-    first = "runs/reproduce/multi30k_en_de_eight-1"
+    first = f"runs/reproduce/{first}"
     (tmp_path / first / "evaluation").mkdir(parents=True)
-    (tmp_path / first / "evaluation" / "test-neighbours.json").write_text(json.dumps(
-        {"bleu": {"value": 38.5, "interval": [37, 40], "signature": "nrefs:1"}}))
+    (tmp_path / first / "evaluation" / f"{stored}.json").write_text(json.dumps(
+        {"bleu": {"value": value, "interval": [37, 42], "signature": "nrefs:1"}}))
     (tmp_path / "data").mkdir()
     (tmp_path / "data" / "manifest.json").touch()
     monkeypatch.chdir(tmp_path)
     monkeypatch.setattr(reproduce, "run", lambda *words: ran.append(words))
     monkeypatch.setattr(reproduce, "is_finished", lambda settings: True)
-    done = run_here("reproduce", ["experiment=multi30k_en_de_neighbours", "corpus=data"], capfdbinary, monkeypatch)
-    assert done.code == 0 and "multi30k_en_de_neighbours, multi30k_en_de_eight-1, test: bleu" in done.out.decode()
-    assert ran[-1] == ("evaluate.py", f"run={first}", "split=test", "neighbours.corpus=data", "device=auto",
-                       "threads=null")
+    done = run_here("reproduce", [f"experiment={name}", "corpus=data"], capfdbinary, monkeypatch)
+    assert done.code == 0 and f"{name}{told}, test: bleu" in done.out.decode(), done.err
+    assert ran[-1] == ("evaluate.py", f"run={first}", "split=test", *search, "device=auto", "threads=null")
 
 
 def test_a_signal_reaches_the_command_which_may_end_first(tmp_path: Path) -> None:
