@@ -58,12 +58,17 @@ def fork(settings: TrainSettings, corpus: PackedCorpus, model: nn.Module,
     _check_fit(parent, content["model"], model)
     same_batches = same_corpus and not any(key.startswith(_ORDER) for key, _, _ in rows)
     _begin_anew(content, optimizer, same_batches, old.training.averaging is settings.training.averaging)
-    updates = content["state"]["updates"]
+    state = TrainState.read(content["state"])
+    updates = state.updates
     log.info("forked from %s at update %d: %s", parent, updates,
              ", ".join(run_folder.told_difference(row) for row in rows) or "the same settings")
     if other := [row for row in rows if row[0].startswith(_NETWORK) and not row[0].startswith(_DROPOUT)]:
         log.warning("fork=%s: %s: the weights fit, but were trained for another network. Unless that is meant, give "
                     "the old value.", parent, ", ".join(map(run_folder.told_difference, other)))
+    if over := state.stop_reason(settings.training):
+        log.warning("%s before the first update: updates, epochs and minutes count on, and fork=%s stands at update "
+                    "%d, epoch %.2f, %.1f minutes. To train further, give more than that.", over, parent, updates,
+                    state.epochs, state.seconds / 60)
     return content, {"run": str(parent), "updates": updates, "changed": {key: [was, now] for key, was, now in rows}}
 
 

@@ -157,6 +157,8 @@ def test_a_fork_begins_where_the_other_run_stands_and_says_so(corpus, parent, tm
     train(run_settings(corpus, run, parent, max_updates=8, **wish))
     assert f"forked from {parent} at update 8: optimizer.betas=[0.8, 0.9] (was [0.9, 0.98])" in caplog.text
     assert "training.label_smoothing=0.2 (was 0.1)" in caplog.text
+    assert (f"training.max_updates=8 reached before the first update: updates, epochs and minutes count on, and "
+            f"fork={parent} stands at update 8, epoch ") in caplog.text
     origin = json.loads((run / "run.json").read_text())["forked_from"]
     assert (origin["run"], origin["updates"]) == (str(parent), 8)
     assert origin["changed"]["optimizer.schedule"] == ["inverse_sqrt", "constant"]
@@ -209,14 +211,14 @@ def test_an_interrupted_fork_ends_as_the_whole_one_even_without_its_parent(corpu
     assert outcome(run) == whole
 
 
-def test_a_fork_with_other_batches_begins_the_epoch_anew(corpus, parent, tmp_path, monkeypatch):
+def test_a_fork_with_other_batches_begins_the_epoch_anew(corpus, parent, tmp_path, monkeypatch, caplog):
     starts, real = [], TrainingBatches.stream
     monkeypatch.setattr(TrainingBatches, "stream", lambda self, start: starts.append(start) or real(self, start))
     position = load_checkpoint(parent / "checkpoints")["state"]["position"]
     assert position[2] > 0
     train(run_settings(corpus, tmp_path / "same", parent, max_updates=9, clip_norm=2.0))
     train(run_settings(corpus, tmp_path / "other", parent, max_updates=9, batch_pieces=100))
-    assert starts == [Position(*position), Position(position[0])]
+    assert starts == [Position(*position), Position(position[0])] and "before the first update" not in caplog.text
 
 
 @pytest.mark.parametrize(("fork", "change", "words"), [
