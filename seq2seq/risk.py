@@ -22,9 +22,7 @@ from torch import Tensor
 
 from seq2seq.batches import Batch, make_batch
 from seq2seq.distributed import Team
-from seq2seq.errors import SettingError
 from seq2seq.gradients import Gradients
-from seq2seq.models.build import Network
 from seq2seq.models.encoder_decoder import EncoderDecoder
 from seq2seq.models.for_search import ForSearch
 from seq2seq.models.records import Loss
@@ -32,38 +30,38 @@ from seq2seq.precision import autocast
 from seq2seq.scoring import sentence_bleu
 from seq2seq.search import Hypothesis, translate_ids
 from seq2seq.settings.search import SearchKind, SearchSettings
-from seq2seq.settings.training import TrainingSettings, TrainSettings
+from seq2seq.settings.training import TrainingSettings
 from seq2seq.tokenizer import Tokenizer
 
 
-def with_risk(likelihood: Gradients, model: Network, settings: TrainSettings, target: Tokenizer, team: Team,
-              device: torch.device) -> Gradients:
-    """Raises SettingError for several processes."""
-    if team.size > 1:
-        raise SettingError(f"training.risk={settings.training.risk:g} is for one process, and these are {team.size}. "
-                           "Start one, or choose training.risk=0.")
-    assert isinstance(model, EncoderDecoder)
-    return RiskGradients(likelihood, model, settings.training, target, device)
-
-
 class RiskGradients:
-    """The gradient of the mixed loss: that of the likelihood, and K more passes of the draws."""
+    """The gradient of the mixed loss: that of the likelihood, and K more passes of the draws.
+
+    Each process of a team draws for its own rows of the batch, and they draw what one process would.
+    """
 
     def __init__(self, likelihood: Gradients, model: EncoderDecoder, training: TrainingSettings, target: Tokenizer,
-                 device: torch.device) -> None:
+                 team: Team, device: torch.device) -> None:
         self._likelihood, self._model, self._training = likelihood, model, training
-        self._target, self._device = target, device
+        self._target, self._team, self._device = target, team, device
         self._ends = [model] if model.reverse_decoder is None else [model, model.from_the_right()]
 
     def __call__(self, batch: Batch) -> Loss:
         """As Gradients. The sums returned are those of the likelihood."""
-        share = self._training.risk
-        one_end = self._ends[int(torch.randint(len(self._ends), ())) if len(self._ends) > 1 else 0]
-        drawn = self.draw(batch, one_end)
+        share, team = self._training.risk, self._team
+        own, (one_end, number) = batch.part(team.rank, team.size), self.choose()
+        drawn = [] if own is None else self.draw(own, one_end, number)
         sums = self._likelihood(batch)
-        for parameter in self._model.parameters():
-            if parameter.grad is not None:
-                parameter.grad.mul_(1 - share)
+        gradients = [parameter.grad for parameter in self._model.parameters() if parameter.grad is not None]
+        for gradient in gradients:
+            gradient.mul_((1 - share) / team.size)  # all processes have it, and it is summed with that of the draws
+        if own is not None:
+            self._add(drawn, own, one_end, share / batch.pieces)
+        team.sum(*gradients)
+        return sums
+
+    def _add(self, drawn: Sequence[Sequence[Hypothesis]], batch: Batch, model: EncoderDecoder, factor: float) -> None:
+        """Adds `factor` times the gradient of sum over the batch of M R to every parameter's `grad`."""
         losses = self.losses(drawn, batch)                                       # D (B, K)
         K = losses.shape[1]
         advantages = (losses - losses.mean(dim=1, keepdim=True)) * K / (K - 1)  # D_k - mean of the others
@@ -76,9 +74,8 @@ class RiskGradients:
             of_part = weights[rows, places].to(self._device)
             with autocast(self._training.precision, self._device):
                 # The sum of w nll is - sum of w log p: its sign is turned by taking - w.
-                loss = one_end(one.to(self._device), weights=-of_part)
-            (loss.smoothed * (share / batch.pieces)).backward()
-        return sums
+                loss = model(one.to(self._device), weights=-of_part)
+            (loss.smoothed * factor).backward()
 
     def parts(self, drawn: Sequence[Sequence[Hypothesis]]) -> Iterator[list[tuple[int, int]]]:
         """(row, place) of every draw, those of like length together. Each part is one pass, of as many rows as a part
@@ -90,13 +87,19 @@ class RiskGradients:
         for start in range(0, len(every), rows):
             yield every[start : start + rows]
 
-    def draw(self, batch: Batch, model: EncoderDecoder) -> list[list[Hypothesis]]:
-        """K draws of the model for every row; which ones, torch's generator decides, which every update seeds."""
-        # A run of draws is named by a number of its own, and the rows of the batch within it by theirs.
-        seed = int(torch.randint(2**31 - 1, ()))
+    def choose(self) -> tuple[EncoderDecoder, int]:
+        """The decoder that an update draws from, and a number that names its run of draws: what torch's generator,
+        which every update seeds, says to the leader.
+        """
+        end = int(torch.randint(len(self._ends), ())) if len(self._ends) > 1 else 0
+        end, number = self._team.first((end, int(torch.randint(2**31 - 1, ()))))
+        return self._ends[end], number
+
+    def draw(self, batch: Batch, model: EncoderDecoder, number: int) -> list[list[Hypothesis]]:
+        """K draws of the model for every row; which ones, `number` and the row's own number decide."""
         # As many sentences at once as a part of the batch has: the K logits of each, of one step, are still less than
         # those of all its places.
-        search = SearchSettings(kind=SearchKind.SAMPLE, n_best=self._training.risk_draws, seed=seed,
+        search = SearchSettings(kind=SearchKind.SAMPLE, n_best=self._training.risk_draws, seed=number,
                                 batch_pieces=max(1, self._training.batch_pieces // self._training.accumulate))
         self._model.eval()
         source = _real(batch.source, batch.source_lengths - 1)

@@ -37,10 +37,11 @@ from seq2seq.interruption import Interruption
 from seq2seq.judges import build_judge
 from seq2seq.metrics import Meter, MetricsWriter
 from seq2seq.models.build import build_model
+from seq2seq.models.encoder_decoder import EncoderDecoder
 from seq2seq.optimizer import build_optimizer
 from seq2seq.precision import only_deterministic_kernels, pick_device, resolve_precision
 from seq2seq.progress import Display
-from seq2seq.risk import with_risk
+from seq2seq.risk import RiskGradients
 from seq2seq.schedule import learning_rate, progress
 from seq2seq.settings.model import LABELS, Tie
 from seq2seq.settings.training import Precision, TrainSettings
@@ -118,7 +119,8 @@ class Run:
         self.model = build_model(settings, len(source), len(target), source.word_starts).to(device)
         self.gradients = build_gradients(self.model, settings, team, device)
         if self.training.risk > 0:
-            self.gradients = with_risk(self.gradients, self.model, settings, target, team, device)
+            assert isinstance(self.model, EncoderDecoder)  # others have no risk: TrainSettings
+            self.gradients = RiskGradients(self.gradients, self.model, self.training, target, team, device)
         self.optimizer = build_optimizer(self.model, settings.optimizer)
         self.average = WeightAverage(self.model, self.training.averaging, decay=self.training.ema_decay,
                                      last=self.training.average_last)

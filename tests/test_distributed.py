@@ -81,6 +81,15 @@ def test_with_a_teacher_too(place):
     assert untaught["smoothed_loss"] != pytest.approx(taught["smoothed_loss"], rel=1e-4)
 
 
+def test_with_minimum_risk_too(place):
+    """They draw what one process draws, from either decoder; a batch of one pair leaves one of them without a row."""
+    for processes, name in ((1, "risk"), (2, "risk_by_two")):
+        done = run(place, processes, *TRAIN, f"run=runs/{name}", "fork=runs/both_ends", "model.reverse_decoder=true",
+                   "training.risk=0.5", "training.batch_pieces=15", "training.max_updates=24")
+        assert done.returncode == 0 and "Warning" not in done.stderr, done.stderr
+    assert_same_curve(place / "runs" / "risk", place / "runs" / "risk_by_two")
+
+
 def test_a_killed_process_ends_all_with_one_line_and_another_number_goes_on(place, capfdbinary, monkeypatch):
     arguments, folder = [*SETTINGS, "run=runs/killed"], place / "runs" / "killed"
     job = start(place, 2, TRAIN[0], *arguments, "training.max_epochs=null", "training.max_updates=1000000")

@@ -14,7 +14,7 @@ from seq2seq.distributed import Team
 from seq2seq.errors import SettingError
 from seq2seq.gradients import ModelGradients
 from seq2seq.models.output import output_loss
-from seq2seq.risk import RiskGradients, with_risk
+from seq2seq.risk import RiskGradients
 from seq2seq.settings.reading import read_settings, write_settings
 from seq2seq.settings.training import TrainSettings
 
@@ -34,9 +34,7 @@ def gradients(model, settings, **training) -> RiskGradients:
     chosen = read_settings(TrainSettings, write_settings(settings) | {
         "training": {"precision": "fp32", "risk": 0.5, "risk_draws": K, **training}})
     likelihood = ModelGradients(model, chosen, Team(), CPU)
-    risk = with_risk(likelihood, model, chosen, Letters(), Team(), CPU)
-    assert isinstance(risk, RiskGradients)
-    return risk
+    return RiskGradients(likelihood, model, chosen.training, Letters(), Team(), CPU)
 
 
 def test_weights_of_rows_are_factors_of_their_loss():
@@ -69,10 +67,12 @@ def test_the_gradient_is_the_formula(share, parts, seed, end):
     model, batch = build(settings).train(), random_batch()
     compute = gradients(model, settings, risk=share, accumulate=parts)
     torch.manual_seed(seed)
+    _, number = compute.choose()
     if end is not None:
+        torch.manual_seed(seed)
         assert int(torch.randint(2, ())) == end
     one_end = model.from_the_right() if end else model
-    drawn = compute.draw(batch, one_end)
+    drawn = compute.draw(batch, one_end, number)
     torch.manual_seed(seed)
     sums = compute(batch)
     found = {name: parameter.grad.clone() for name, parameter in model.named_parameters()}
@@ -100,7 +100,7 @@ def test_the_gradient_is_the_formula(share, parts, seed, end):
 def test_every_draw_has_its_pass_with_those_of_like_length():
     settings = network()
     model, batch = build(settings).train(), random_batch()
-    drawn = gradients(model, settings).draw(batch, model)
+    drawn = gradients(model, settings).draw(batch, model, 1)
     for accumulate, sizes in ((1, [5] * K), (2, [3] * 6 + [2])):
         parts = list(gradients(model, settings, accumulate=accumulate).parts(drawn))
         assert [len(part) for part in parts] == sizes
@@ -116,7 +116,7 @@ def test_draws_follow_torchs_seed_and_leave_the_model_in_training():
 
     def draws(seed):
         torch.manual_seed(seed)
-        return [[one.pieces for one in found] for found in compute.draw(batch, model)]
+        return [[one.pieces for one in found] for found in compute.draw(batch, *compute.choose())]
 
     assert draws(1) == draws(1) != draws(2)
     assert model.training
@@ -130,7 +130,7 @@ def test_draws_come_nearer_to_the_references():
 
     def loss() -> float:
         torch.manual_seed(0)
-        return compute.losses(compute.draw(batch, model), batch).mean().item()
+        return compute.losses(compute.draw(batch, *compute.choose()), batch).mean().item()
 
     optimizer = torch.optim.Adam(model.parameters(), lr=0.01)
     for _ in range(25):  # so that draws hit something
@@ -138,7 +138,7 @@ def test_draws_come_nearer_to_the_references():
         (model(batch).smoothed / batch.pieces).backward()
         optimizer.step()
     before = loss()
-    frozen = RiskGradients(_Nothing(), model, compute._training, Letters(), CPU)  # the risk's gradient alone
+    frozen = RiskGradients(_Nothing(), model, compute._training, Letters(), Team(), CPU)  # the risk's gradient alone
     for update in range(40):
         optimizer.zero_grad()
         torch.manual_seed(100 + update)
@@ -160,15 +160,3 @@ class _Nothing:
 def test_what_cannot_be_is_refused(training, line):
     with pytest.raises(SettingError, match=line):
         read_settings(TrainSettings, write_settings(network()) | {"training": training})
-
-
-def test_several_processes_are_refused():
-    settings = network()
-    chosen = read_settings(TrainSettings, write_settings(settings) | {"training": {"risk": 0.5}})
-    model, team = build(settings), Team()
-    with pytest.raises(SettingError, match="training.risk=0.5 is for one process, and these are 2"):
-        with_risk(ModelGradients(model, chosen, team, CPU), model, chosen, Letters(), _Two(), CPU)
-
-
-class _Two:
-    size = 2
