@@ -305,7 +305,9 @@ def test_an_expected_figure_is_one_that_is_reported(name: str) -> None:
     written = {f"{expected.value:g}", f"{expected.value:.2f}"}
     assert any(re.split(r" [\[(]", cell.strip())[0] in written for row in rows for cell in row.split("|"))
     if expected.after is not None:
-        assert experiment(name).fork == f"runs/reproduce/{expected.after}-1" and expected.after in EXPECTED
+        settings = experiment(name)
+        assert settings.fork == f"runs/reproduce/{expected.after}-{settings.seed}" and expected.after in EXPECTED
+        assert experiment(expected.after).seed == settings.seed
     if expected.teachers:
         assert experiment(name).teacher == [f"runs/reproduce/{run}" for run in expected.teachers]
     named = {name.rsplit("-", 1)[0] for name in (*expected.teachers, *expected.runs, *expected.reverse,
