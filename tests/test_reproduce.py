@@ -299,17 +299,17 @@ def test_every_experiment_begins_with_its_command(name: str) -> None:
 
 @pytest.mark.parametrize("name", EXPECTED)
 def test_an_expected_figure_is_one_that_is_reported(name: str) -> None:
-    expected = experiment(name).expected
+    settings = experiment(name)
+    expected = settings.expected
     pages = ("README.md", "docs/results.md", "docs/shapes.md")
     rows = [line for page in pages for line in (ROOT / page).read_text("utf-8").splitlines() if line.startswith("| ")]
     written = {f"{expected.value:g}", f"{expected.value:.2f}"}
     assert any(re.split(r" [\[(]", cell.strip())[0] in written for row in rows for cell in row.split("|"))
     if expected.after is not None:
-        settings = experiment(name)
         assert settings.fork == f"runs/reproduce/{expected.after}-{settings.seed}" and expected.after in EXPECTED
         assert experiment(expected.after).seed == settings.seed
     if expected.teachers:
-        assert experiment(name).teacher == [f"runs/reproduce/{run}" for run in expected.teachers]
+        assert settings.teacher == [f"runs/reproduce/{run}" for run in expected.teachers]
     named = {name.rsplit("-", 1)[0] for name in (*expected.teachers, *expected.runs, *expected.reverse,
                                                  *expected.rescore)}
     assert named <= set(EXPECTED) and all("=" in word for word in (*expected.prepare, *expected.search))
