@@ -60,6 +60,10 @@ def open_ranking(settings: RankingSettings, searched: Sequence[Bundle], place: t
 
 def _from_the_right(searched: Sequence[Bundle]) -> list[Bundle]:
     """What the second decoders of these are, each as a model of its own."""
+    shape = searched[0].settings.shape
+    if shape is not Shape.N_TO_M:
+        raise SettingError(f"rescore_own=true ranks translations, and {searched[0].folder} is of "
+                           f"shape={shape.value}. Leave rescore_own= out.")
     found = [dataclasses.replace(bundle, model=bundle.model.from_the_right()) for bundle in searched
              if isinstance(bundle.model, EncoderDecoder) and bundle.model.reverse_decoder is not None]
     if not found:

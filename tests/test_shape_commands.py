@@ -216,6 +216,14 @@ def test_a_tagger_with_false_sizes_is_refused_before_memory_is_taken(run, place,
         Predictor.load(folder, device="cpu")
 
 
+def test_labels_are_not_ranked_by_a_second_decoder(run):
+    folder = trained(run, "tagging", "n_to_n", 150, "cell=gru")
+    done = run("translate", f"run={folder}", "input=tagging/test.words", "rescore_own=true", "device=cpu")
+    assert is_one_line(done), done.err
+    assert f"rescore_own=true ranks translations, and {folder}" in done.err
+    assert done.err.endswith("is of shape=n_to_n. Leave rescore_own= out.\n")
+
+
 @pytest.mark.parametrize(("corpus", "shape", "line"), [
     ("classification", "n_to_n", "data/classification/train does not fit shape=n_to_n: pair 1 has"),
     ("tagging", "n_to_1", "data/tagging/train does not fit shape=n_to_1: pair 1 has"),
