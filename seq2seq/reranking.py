@@ -1,8 +1,9 @@
 """Reranking: of the candidates of a beam the one that models agree on that could not search for it.
 
-    score(Y) = log P(Y|X) / lp(Y) + cp(X; Y) + lambda * log P_back(X|Y) / |X| + mu * log P_again(Y|X) / |Y|
+    score(Y) = log P(Y|X) / lp(Y) + cp(X; Y) + gamma log |Y|
+               + lambda * log P_back(X|Y) / |X| + mu * log P_again(Y|X) / |Y|
 
-The first two terms are those of search (search/penalties.py); the others are by teacher forcing, of several models
+The first line is the score of search (search/penalties.py); the other terms are by teacher forcing, of several models
 their mean, |X| and |Y| pieces with EOS.
 
 P_back, `reverse=`: models of the opposite direction. A translation that leaves out half of its source, or says

@@ -30,7 +30,7 @@ from seq2seq.neighbours import Neighbours, open_neighbours
 from seq2seq.parts import parts
 from seq2seq.reranking import Judge, Known, Ranking, Scorer, best, mean_score
 from seq2seq.search import Ensemble, Hypothesis, translate_ids
-from seq2seq.search.penalties import length_penalty
+from seq2seq.search.penalties import without_coverage
 from seq2seq.settings.model import LABELS, Shape
 from seq2seq.settings.neighbours import NeighbourSettings
 from seq2seq.settings.ranking import RankingSettings
@@ -260,7 +260,7 @@ class Translator:
         texts = [text for _, text in new]
         scored = self._own.log_probabilities([sources[row] for row, _ in new], texts)
         for (row, text), ids, (value, length) in zip(new, self._target.encode(texts), scored, strict=True):
-            score = value / length_penalty(length, self.search.length_penalty)
+            score = without_coverage(value, length, self.search.length_penalty, self.search.length_reward)
             candidates[row].append(Candidate(text, self._target.pieces(ids), score, value, None))
 
     def _told(self, sources: Sequence[str], found: Sequence[Translation]) -> Known:

@@ -15,7 +15,7 @@ from torch import Tensor
 
 from seq2seq.search.contract import D, Hypothesis, M, Searchable, pieces_of
 from seq2seq.search.finish import Finished
-from seq2seq.search.penalties import Coverage, Rules, length_penalty, restrict
+from seq2seq.search.penalties import Coverage, Rules, restrict, without_coverage
 from seq2seq.search.repeats import Repeats
 from seq2seq.search.top import top
 from seq2seq.search.trace import ROOT, Trace
@@ -68,7 +68,7 @@ def choose_pieces(model: Searchable[M, D], source: Tensor, lengths: Tensor, limi
         pieces = pieces_of(memory.columns, written)
         live.pieces, live.nodes = pieces, trace.add(pieces, live.nodes, places, attention)
         coverage.add(attention)
-        score = live.total / length_penalty(step + 1, rules.length_penalty)
+        score = without_coverage(live.total, step + 1, rules.length_penalty, rules.length_reward)
         score = score + coverage.penalty(memory.lengths)
         ends = (pieces == EOS) & ~live.ended
         finished.add(live.rows, score.masked_fill(~ends, -math.inf), live.total, live.nodes)
