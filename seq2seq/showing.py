@@ -27,10 +27,11 @@ def translations(evaluation: Evaluation, comparison: Comparison | None, compare:
          other: Sequence[Bucket] | None) -> None:
     """Prints the scores and the table of BLEU by length to standard output."""
     together = f", together with {', '.join(evaluation.ensemble)}" if evaluation.ensemble else ""
-    rankers = ["its own decoder from right to left"] * evaluation.rescore_own
-    rankers += [*evaluation.reverse, *evaluation.rescore]
+    again = [*["its own decoder from right to left"] * evaluation.rescore_own, *evaluation.rescore]
     also = " (which searched too)" if evaluation.rescore_search else ""
-    ranked = f", ranked by {', '.join(rankers)}{also}" if rankers else ""
+    rankers = [", ".join(some) + what for some, what in (
+        (again, also), (evaluation.reverse, " of the opposite direction")) if some]
+    ranked = f", ranked by {' and '.join(rankers)}" if rankers else ""
     beside = f", with the neighbours of {evaluation.neighbours['corpus']}" if evaluation.neighbours else ""
     _head(evaluation, f"{evaluation.sentences} sentences{together}{beside}{ranked}")
     print(evaluation.bleu)

@@ -255,7 +255,7 @@ def test_translate_ranks(forward: Path, back: list[Path], tmp_path: Path, capfdb
     assert "reverse_score" not in records[1]
 
 
-def test_translate_and_evaluate_rescore(forward: Path, again: list[Path], tmp_path: Path, capfdbinary,
+def test_translate_and_evaluate_rescore(forward: Path, back: list[Path], again: list[Path], tmp_path: Path, capfdbinary,
                                         monkeypatch) -> None:
     (tmp_path / "in").write_text("\n".join(LINES))
     usual = [f"run={forward}", "device=cpu", f"rescore=[{again[0]},{again[1]}]"]
@@ -276,6 +276,9 @@ def test_translate_and_evaluate_rescore(forward: Path, again: list[Path], tmp_pa
     done = run_here("evaluate", [*usual, "rescore_search=true"], capfdbinary, monkeypatch)
     assert f"ranked by {again[0]}, {again[1]} (which searched too)" in done.out.decode(), done.err
     assert json.loads((forward / "evaluation" / "valid-reranked.json").read_text("utf-8"))["rescore_search"] is True
+    done = run_here("evaluate", [*usual, "rescore_search=true", f"reverse={back[0]}"], capfdbinary, monkeypatch)
+    assert (f"ranked by {again[0]}, {again[1]} (which searched too) and {back[0]} of the opposite direction, en to de"
+            in done.out.decode()), done.err
     done = run_here("evaluate", usual, capfdbinary, monkeypatch)
     assert f"ranked by {again[0]}, {again[1]}, en to de" in done.out.decode(), done.err
     record = json.loads((forward / "evaluation" / "valid-reranked.json").read_text("utf-8"))
@@ -314,7 +317,7 @@ def test_evaluate_ranks(forward: Path, back: list[Path], corpus: Path, capfdbina
     assert run_here("evaluate", usual, capfdbinary, monkeypatch).code == 0
     done = run_here("evaluate", [*usual, f"reverse={back[0]}", f"compare={forward}"], capfdbinary, monkeypatch)
     assert done.code == 0, done.err
-    assert f"ranked by {back[0]}" in done.out.decode()
+    assert f"ranked by {back[0]} of the opposite direction, en to de" in done.out.decode()
     record = json.loads((forward / "evaluation" / "valid-reranked.json").read_text("utf-8"))
     assert (record["reverse"], record["reverse_weight"]) == ([str(back[0])], 0.3)
     assert json.loads((forward / "evaluation" / "valid.json").read_text("utf-8"))["reverse"] == []
