@@ -273,12 +273,10 @@ def test_translate_and_evaluate_rescore(forward: Path, back: list[Path], again: 
                                   "rescore_weight=50"], capfdbinary, monkeypatch)
     assert done.out.decode().split("\n")[:-1] == joint.translate(LINES) != [one.text for one in expected]
     usual += ["plots=false", "resamples=100", "split=valid", "rescore_weight=2"]
-    done = run_here("evaluate", [*usual, "rescore_search=true"], capfdbinary, monkeypatch)
-    assert f"ranked by {again[0]}, {again[1]} (which searched too)" in done.out.decode(), done.err
-    assert json.loads((forward / "evaluation" / "valid-reranked.json").read_text("utf-8"))["rescore_search"] is True
     done = run_here("evaluate", [*usual, "rescore_search=true", f"reverse={back[0]}"], capfdbinary, monkeypatch)
     assert (f"ranked by {again[0]}, {again[1]} (which searched too) and {back[0]} of the opposite direction, en to de"
             in done.out.decode()), done.err
+    assert json.loads((forward / "evaluation" / "valid-reranked.json").read_text("utf-8"))["rescore_search"] is True
     done = run_here("evaluate", usual, capfdbinary, monkeypatch)
     assert f"ranked by {again[0]}, {again[1]}, en to de" in done.out.decode(), done.err
     record = json.loads((forward / "evaluation" / "valid-reranked.json").read_text("utf-8"))
