@@ -13,6 +13,8 @@ from __future__ import annotations
 import contextlib
 import dataclasses
 import datetime
+import gc
+import importlib
 import os
 import re
 from collections.abc import Iterator
@@ -53,19 +55,26 @@ class Team:
     def meet(self, device: torch.device, again: str = _GOES_ON) -> Iterator[None]:
         """Joins the process group: gloo between CPUs, for the tensors of CUDA devices nccl.
 
+        What `wrap` gave must be out of reach when the block ends: it keeps the group, and the group its threads. One
+        that lets go of a tensor while the interpreter ends aborts it (https://github.com/pytorch/pytorch/pull/179291).
+
         Raises UserError when the others are not there, or end before this one; `again` is its last sentence.
         """
         if self.size == 1:
             yield
             return
         _refuse_old_addresses()
+        # Imported later (by DistributedDataParallel), its functions have this very group as their default argument
+        # and keep it for good.
+        importlib.import_module("torch.distributed.nn.functional")
         backend = "cpu:gloo,cuda:nccl" if device.type == "cuda" else "gloo"
         with self.told(again):
             dist.init_process_group(backend, timeout=_PATIENCE)
             yield
+            gc.collect()
             # Not after an error: a closed connection ends the others, and with them the launcher ends this
             # process, which may not have said yet what went wrong. Its end closes the connection.
-            dist.destroy_process_group()
+            dist.destroy_process_group()  # waits for the group's threads when nothing else holds it
 
     @contextlib.contextmanager
     def told(self, again: str) -> Iterator[None]:

@@ -46,8 +46,7 @@ def probe(settings: TrainSettings) -> Estimate:
     with team.meet(device):
         precision = team.first(resolve_precision(settings.training.precision, device))
         settings = with_precision(settings, precision)
-        run = Run(settings, corpus, Path(settings.run), team, device)
-        found = _measure(run)
+        found = _measure(Run(settings, corpus, Path(settings.run), team, device))
     if team.leads:
         print("\n".join(lines(found, settings.training, f"{precision.value} on {device.type}", team.size)))
     return found

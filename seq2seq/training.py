@@ -63,20 +63,25 @@ def train(settings: TrainSettings) -> TrainState:
     if team.leads:
         run_folder.refuse_foreign(folder)
     with team.meet(device), run_folder.one_at_a_time(folder) if team.leads else contextlib.nullcontext():
-        settings = with_precision(settings, team.first(_precision(folder, settings, device) if team.leads else None))
-        under_way = team.first(run_folder.is_under_way(folder) if team.leads else None)
-        if team.leads and under_way:
-            run_folder.compare(folder, settings, corpus)
-        run = Run(settings, corpus, folder, team, device)  # it may refuse settings: nothing is written before
-        origin = None
-        if settings.fork is not None and not under_way:
-            run.start, origin = fork(settings, corpus, run.model, run.optimizer)
-        elif settings.training.risk > 0 and not under_way:
-            log.warning("training.risk=%g of an untrained model: it learns little from its own draws, and takes ten "
-                        "times as long. Train without it first, and give that run: fork=RUN.", settings.training.risk)
-        if team.leads:
-            run_folder.write_settings_of(folder, settings, corpus, origin)
-        return run.go()
+        return _train(settings, corpus, folder, team, device)
+
+
+def _train(settings: TrainSettings, corpus: PackedCorpus, folder: Path, team: Team, device: torch.device) -> TrainState:
+    """Begins or continues among the team. A function of its own: no Run may outlive the team's meeting."""
+    settings = with_precision(settings, team.first(_precision(folder, settings, device) if team.leads else None))
+    under_way = team.first(run_folder.is_under_way(folder) if team.leads else None)
+    if team.leads and under_way:
+        run_folder.compare(folder, settings, corpus)
+    run = Run(settings, corpus, folder, team, device)  # it may refuse settings: nothing is written before
+    origin = None
+    if settings.fork is not None and not under_way:
+        run.start, origin = fork(settings, corpus, run.model, run.optimizer)
+    elif settings.training.risk > 0 and not under_way:
+        log.warning("training.risk=%g of an untrained model: it learns little from its own draws, and takes ten "
+                    "times as long. Train without it first, and give that run: fork=RUN.", settings.training.risk)
+    if team.leads:
+        run_folder.write_settings_of(folder, settings, corpus, origin)
+    return run.go()
 
 
 def begin(settings: TrainSettings) -> tuple[Team, torch.device]:

@@ -81,6 +81,28 @@ def test_with_a_teacher_too(place):
     assert untaught["smoothed_loss"] != pytest.approx(taught["smoothed_loss"], rel=1e-4)
 
 
+# As a command, and then the names of the threads that are left of it.
+THREADS_LEFT = """
+import os, runpy, sys
+from pathlib import Path
+del sys.argv[0]
+runpy.run_path(sys.argv[0], run_name="__main__")
+left = sorted((task / "comm").read_text().strip() for task in Path("/proc/self/task").iterdir())
+Path("left-" + os.environ["RANK"]).write_text("\\n".join(left))
+"""
+
+
+@pytest.mark.parametrize("settings", [[], ["training.probe=true"]], ids=["train", "probe"])
+def test_no_thread_of_the_group_is_left_at_the_end(place, settings):
+    """It could want the interpreter while that ends, which aborts the process."""
+    (place / "threads_left.py").write_text(THREADS_LEFT)
+    done = run(place, 2, "threads_left.py", *TRAIN, "run=runs/threads", "training.max_updates=2", *settings)
+    assert done.returncode == 0, done.stderr
+    for rank in range(2):
+        left = (place / f"left-{rank}").read_text().splitlines()
+        assert left and not [name for name in left if "gloo" in name], left
+
+
 def test_with_minimum_risk_too(place):
     """They draw what one process draws, from either decoder; a batch of one pair leaves one of them without a row."""
     for processes, name in ((1, "risk"), (2, "risk_by_two")):
