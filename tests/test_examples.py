@@ -1,4 +1,4 @@
-"""The makefile of examples/: what it says is what the commands take."""
+"""The makefiles of examples/: what they say is what the commands take."""
 
 from __future__ import annotations
 
@@ -7,6 +7,7 @@ import stat
 import subprocess
 from pathlib import Path
 
+import pytest
 from commands import ROOT
 from hydra import compose, initialize_config_dir
 from omegaconf import OmegaConf
@@ -25,7 +26,7 @@ for word in "$@"; do case "$word" in
     output=*) echo made > "${word#output=}";;
     split=*) split=${word#split=};;
     ensemble=*) together=-ensemble;;
-    rescore=*) ranked=-reranked;;
+    rescore=*|rescore_own=true) ranked=-reranked;;
     corpus=*) corpus=${word#corpus=};;
     run=*) run=${word#run=};;
 esac; done
@@ -36,50 +37,102 @@ esac
 """
 
 
-def test_the_commands_of_multi30k_best_are_ours_and_in_order(tmp_path: Path) -> None:
-    python = tmp_path / "python"
+Given = EvaluateSettings | ExperimentSettings | PrepareSettings | TranslateSettings
+
+
+def made_by(makefile: str, place: Path, *words: str) -> tuple[list[Given], list[str]]:
+    """What its commands were given, in their order, and the files that it says are there.
+
+    Whatever a command reads has been made by one before it. Run again it does nothing.
+    """
+    python = place / "python"
     python.write_text(STAND_IN)
     python.chmod(python.stat().st_mode | stat.S_IXUSR)
     for name in ("train.de", "train.en"):
-        (tmp_path / name).write_text(f"{name}\n")
-    script = ["make", "--no-print-directory", "-j9", "-f", str(ROOT / "examples" / "multi30k_best.mk"),
-              f"RAW={tmp_path}", "SETTINGS=training.graphs=true"]
+        (place / name).write_text(f"{name}\n")
+    script = ["make", "--no-print-directory", "-j9", "-f", str(ROOT / "examples" / makefile), f"RAW={place}", *words]
     own = {name: value for name, value in os.environ.items() if not name.startswith("MAKE")}  # not `make test`'s
     environment = own | {"PYTHON": str(python)}
-    subprocess.run(script, check=True, cwd=tmp_path, env=environment)
-    commands = (tmp_path / "commands").read_text()
-    none = subprocess.run([word for word in script if not word.startswith("RAW=")], check=False, cwd=tmp_path,
+    subprocess.run(script, check=True, cwd=place, env=environment)
+    commands = (place / "commands").read_text()
+    none = subprocess.run([word for word in script if not word.startswith("RAW=")], check=False, cwd=place,
                           env=environment, capture_output=True, text=True)
     assert none.returncode == 2 and "RAW is missing. Give the folder that holds train, val" in none.stderr
-    shown = subprocess.run(script, check=True, cwd=tmp_path, env=environment, capture_output=True, text=True).stdout
-    assert (tmp_path / "commands").read_text() == commands  # again: all is there, and it says where
-    assert all((tmp_path / path).is_file() for path in shown.splitlines()) and len(shown.splitlines()) == 16
-    made, trained = {str(tmp_path)}, {}
-    for line in commands.splitlines():
-        command, *words = line.removeprefix("-m ").split()
-        if command == "train.py":
-            settings = read_settings(ExperimentSettings, composed(*words))
-            assert settings.corpus in made and (settings.fork is None or settings.fork in made)
-            assert settings.training.graphs == (settings.training.risk == 0)  # refused together
-            made.add(settings.run)
-            assert settings.run not in trained
-            trained[settings.run] = settings.corpus, settings.model.reverse_target
-            continue
-        group = {"data_prep": "prepare"}.get(command, command.removesuffix(".py"))
-        with initialize_config_dir(str(CONFIGURATION), version_base="1.3"):
-            given = read_settings(KINDS[group], OmegaConf.to_container(compose(group, words), resolve=True))
-        if isinstance(given, PrepareSettings):
-            assert given.tokenizer.corpus is None or given.tokenizer.corpus in made
-            made.add(given.corpus)
-        elif isinstance(given, EvaluateSettings):
-            assert {given.run, *given.ensemble, *(given.reverse or []), *(given.rescore or [])} <= made
-            if given.rescore:
-                corpus = trained[given.run][0]
+    shown = subprocess.run(script, check=True, cwd=place, env=environment, capture_output=True, text=True).stdout
+    assert (place / "commands").read_text() == commands  # again: all is there, and it says where
+    assert all((place / path).is_file() for path in shown.splitlines())
+    given, made = [_given(line) for line in commands.splitlines()], {str(place)}
+    for settings in given:
+        assert set(_read(settings)) <= made, settings
+        if isinstance(settings, (ExperimentSettings, PrepareSettings)):
+            result = settings.run if isinstance(settings, ExperimentSettings) else settings.corpus
+            assert result not in made
+            made.add(result)
+    return given, shown.splitlines()
+
+
+def _given(line: str) -> Given:
+    command, *words = line.removeprefix("-m ").split()
+    if command == "train.py":
+        return read_settings(ExperimentSettings, composed(*words))
+    group = {"data_prep": "prepare"}.get(command, command.removesuffix(".py"))
+    with initialize_config_dir(str(CONFIGURATION), version_base="1.3"):
+        return read_settings(KINDS[group], OmegaConf.to_container(compose(group, words), resolve=True))
+
+
+def _read(settings: Given) -> list[str]:
+    """The folders of ours that a command reads."""
+    match settings:
+        case ExperimentSettings():
+            return [settings.corpus, *filter(None, [settings.fork])]
+        case PrepareSettings():
+            return list(filter(None, [settings.tokenizer.corpus]))
+        case EvaluateSettings():
+            return [settings.run, *settings.ensemble, *_runs(settings.reverse), *_runs(settings.rescore)]
+        case TranslateSettings():
+            return _runs(settings.run)
+
+
+def _runs(given: str | list[str] | None) -> list[str]:
+    return [given] if isinstance(given, str) else given or []
+
+
+def test_the_commands_of_multi30k_best_are_ours_and_in_order(tmp_path: Path) -> None:
+    given, shown = made_by("multi30k_best.mk", tmp_path, "SETTINGS=training.graphs=true")
+    assert len(shown) == 16
+    trained = {}
+    for settings in given:
+        match settings:
+            case ExperimentSettings():
+                assert settings.training.graphs == (settings.training.risk == 0)  # refused together
+                trained[settings.run] = settings.corpus, settings.model.reverse_target
+            case EvaluateSettings(rescore=[_, *_]):
+                corpus = trained[settings.run][0]
                 opposite = "data/best_en_de" if corpus == "data/best_de_en" else "data/best_de_en"
-                assert [trained[run] for run in (given.run, *given.ensemble, *given.rescore, *given.reverse)] == [
+                runs = settings.run, *settings.ensemble, *settings.rescore, *settings.reverse
+                assert [trained[run] for run in runs] == [
                     *3 * [(corpus, False)], *3 * [(corpus, True)], *3 * [(opposite, False)]]
-        else:
-            assert len(given.run) == 3 and set(given.run) <= made
+            case TranslateSettings():
+                assert len(settings.run) == 3
     assert len(trained) == 42
     assert (tmp_path / "data" / "made" / "all.de").read_text() == "train.de\ntrain.de\nmade\n"
     assert (tmp_path / "data" / "made" / "all.en").read_text() == "train.en\nmade\ntrain.en\n"
+
+
+@pytest.mark.parametrize("seeds", [[1, 2], [3]])
+def test_the_commands_of_multi30k_ends_are_ours_and_in_order(tmp_path: Path, seeds: list[int]) -> None:
+    given, shown = made_by("multi30k_ends.mk", tmp_path, f"SEEDS={' '.join(map(str, seeds))}")
+    assert len(shown) == 2 * len(seeds) + 2
+    trained = {settings.run: settings for settings in given if isinstance(settings, ExperimentSettings)}
+    assert len(trained) == 3 * len(seeds) + 2
+    for settings in trained.values():
+        assert settings.model.reverse_decoder
+        assert settings.fork is None or trained[settings.fork].seed == settings.seed
+    german = [f"runs/ends/en_de_{stage}-{seed}" for stage in ("risk", "more") for seed in seeds]
+    english = "runs/ends/de_en_risk-1"
+    (*_, together) = [settings for settings in given if isinstance(settings, EvaluateSettings)]
+    assert [together.run, *together.ensemble] == german and together.reverse == english
+    assert {trained[run].corpus for run in german} == {"data/ends_en_de", "data/ends_more"}
+    assert trained[english].corpus == "data/ends_de_en"
+    assert (tmp_path / "data" / "made_ends" / "all.de").read_text() == "train.de\nmade\ntrain.de\n"
+    assert (tmp_path / "data" / "made_ends" / "all.en").read_text() == "train.en\ntrain.en\nmade\n"
