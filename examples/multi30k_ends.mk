@@ -1,9 +1,9 @@
 # From the raw text of Multi30k to the models of docs/results.md, "From both ends", on a CPU: recipe=medium with a second
-# decoder from right to left, minimum risk, text of the models' own making, what goes on with it; the scores of each, and
-# of all that write German together, ranked by the one that writes English.
+# decoder from right to left, minimum risk, text of the models' own making, what goes on with it; the scores of each, of
+# all that write German together, ranked by one that writes English, and of the two that write English.
 #
 #     make -f examples/multi30k_ends.mk RAW=DIR -j2       # two at once: no more than there are cores
-#     make -f examples/multi30k_ends.mk RAW=DIR SEEDS=1   # fewer models that write German, or more; one writes English
+#     make -f examples/multi30k_ends.mk RAW=DIR SEEDS=1   # fewer models that write German, or more
 #
 # DIR holds train, val and test_2016_flickr, .de and .en; SETTINGS are of train.py, for all runs. The same command goes
 # on where it was stopped.
@@ -23,11 +23,12 @@ list = [$(subst $(space),$(comma),$(strip $(1)))]
 each = $(foreach seed,$(SEEDS),$(RUNS)/$(1)-$(seed))
 score = $(RUNS)/$(1)/evaluation/test-reranked.json
 GERMAN = $(call each,en_de_risk) $(call each,en_de_more)
-TOGETHER = $(firstword $(GERMAN))/evaluation/test-ensemble-reranked.json
+ENGLISH = $(RUNS)/de_en_risk-1 $(RUNS)/de_en_more-1
+TOGETHER = $(foreach models,GERMAN ENGLISH,$(firstword $($(models)))/evaluation/test-ensemble-reranked.json)
 
 .DELETE_ON_ERROR:
 .PHONY: all
-all: $(GERMAN:=/evaluation/test-reranked.json) $(call score,de_en_risk-1) $(TOGETHER)
+all: $(GERMAN:=/evaluation/test-reranked.json) $(ENGLISH:=/evaluation/test-reranked.json) $(TOGETHER)
 	@printf '%s\n' $^
 
 # What is scored. The test split last: its file says that all is done.
@@ -41,24 +42,30 @@ $(call score,$(1)-$(2)): | data/$(3)/manifest.json $(if $(4),$(call score,$(4)-$
 	$(call evaluate,run=$(RUNS)/$(1)-$(2))
 endef
 
-# source, target, seeds: the corpus; a model of each seed, and minimum risk on top of it.
+# source, target, seeds, when further text ends: the corpora; a model of each seed, and on top of it minimum risk or
+# further text. Then the runs that are scored together, and what ranks them.
 define direction
 data/ends_$(1)_$(2)/manifest.json:
 	$(PYTHON) -m data_prep $(files) data.source=$(1) data.target=$(2) data.train=$(RAW)/train corpus=$$(@D) \
 	    tokenizer.vocabulary=10000
-$(foreach seed,$(3),$(eval $(call model,$(1)_$(2),$(seed),ends_$(1)_$(2),,experiment=multi30k_$(1)_$(2)_medium_ends)))
-$(foreach seed,$(3),$(eval $(call model,$(1)_$(2)_risk,$(seed),ends_$(1)_$(2),$(1)_$(2),experiment=multi30k_$(1)_$(2)_ends_risk)))
+data/ends_$(1)_$(2)_more/manifest.json: | data/ends_$(1)_$(2)/manifest.json data/made_ends/all.de data/made_ends/all.en
+	$(PYTHON) -m data_prep $(files) data.source=$(1) data.target=$(2) data.train=data/made_ends/all corpus=$$(@D) \
+	    tokenizer.corpus=data/ends_$(1)_$(2)
+$(foreach seed,$(3),$(eval $(call model,$(1)_$(2),$(seed),ends_$(1)_$(2),,$(call ends,$(1)_$(2)))))
+$(foreach seed,$(3),$(eval $(call model,$(1)_$(2)_risk,$(seed),ends_$(1)_$(2),$(1)_$(2),$(call risk,$(1)_$(2)))))
+$(foreach seed,$(3),$(eval $(call model,$(1)_$(2)_more,$(seed),ends_$(1)_$(2)_more,$(1)_$(2),$(call ends,$(1)_$(2)) $(MORE)$(4))))
+$(firstword $(5))/evaluation/test-ensemble-reranked.json: | $(patsubst %,%/evaluation/test-reranked.json,$(5) $(6))
+	$(call evaluate,run=$(firstword $(5)) ensemble=$(call list,$(wordlist 2,99,$(5))) \
+	    $(if $(6),reverse=$(6) reverse_weight=0.7))
 endef
 
+ends = experiment=multi30k_$(1)_medium_ends
+risk = experiment=multi30k_$(1)_ends_risk
 files = data=files data.valid=$(RAW)/val data.test=$(RAW)/test_2016_flickr
-MORE = experiment=multi30k_en_de_medium_ends training.max_epochs=null training.max_updates=4500 training.validate_every=300
+MORE = training.max_epochs=null training.validate_every=300 training.max_updates=
 
-$(eval $(call direction,en,de,$(SEEDS)))
-$(eval $(call direction,de,en,1))
-$(foreach seed,$(SEEDS),$(eval $(call model,en_de_more,$(seed),ends_more,en_de,$(MORE))))
-$(TOGETHER): | $(GERMAN:=/evaluation/test-reranked.json) $(call score,de_en_risk-1)
-	$(call evaluate,run=$(firstword $(GERMAN)) ensemble=$(call list,$(wordlist 2,99,$(GERMAN))) \
-	    reverse=$(RUNS)/de_en_risk-1 reverse_weight=0.7)
+$(eval $(call direction,en,de,$(SEEDS),4500,$(GERMAN),$(firstword $(ENGLISH))))
+$(eval $(call direction,de,en,1,3900,$(ENGLISH)))
 
 # Genuine text, with English that was made of the German, with German that was made of the English.
 data/made_ends/train.de: | $(call score,en_de_risk-$(firstword $(SEEDS)))
@@ -72,6 +79,3 @@ data/made_ends/all.de: | data/made_ends/train.de
 	cat $(RAW)/train.de data/made_ends/train.de $(RAW)/train.de > $@
 data/made_ends/all.en: | data/made_ends/train.en
 	cat $(RAW)/train.en $(RAW)/train.en data/made_ends/train.en > $@
-data/ends_more/manifest.json: | data/ends_en_de/manifest.json data/made_ends/all.de data/made_ends/all.en
-	$(PYTHON) -m data_prep $(files) data.source=en data.target=de data.train=data/made_ends/all corpus=$(@D) \
-	    tokenizer.corpus=data/ends_en_de

@@ -1,4 +1,4 @@
-"""Does a corpus fit the shape that is to be trained on it?
+"""Does a corpus fit the shape, and the settings, that are to be trained on it?
 
     n_to_n     one target piece for every word of the source
     n_to_1     one target piece for a line
@@ -12,8 +12,9 @@ from pathlib import Path
 import numpy as np
 
 from seq2seq.corpus import Split
-from seq2seq.errors import CorpusError
-from seq2seq.settings.model import Shape
+from seq2seq.errors import CorpusError, SettingError
+from seq2seq.settings.model import Shape, Tie
+from seq2seq.settings.training import TrainSettings
 from seq2seq.tokenizer import META, UNK, Tokenizer
 
 _CURES = {Shape.N_TO_N: "data=tagging", Shape.N_TO_1: "data=classification", Shape.ONE_TO_N: "data=generation"}
@@ -43,3 +44,13 @@ def refuse_unfit(shape: Shape, split: Split, source: Tokenizer, place: Path) -> 
         raise CorpusError(f"{place} does not fit shape={shape.value}: pair {row + 1} has {found[row]} "
                           f"{what.format(wanted[row])} ({len(unfit)} of {len(split)} pairs do not fit), and it needs "
                           f"{unit}. Prepare it with {_CURES[shape]}.")
+
+
+def refuse_two_vocabularies(settings: TrainSettings, folder: Path) -> None:
+    """Raises SettingError for a setting that needs one vocabulary; the corpus in `folder` has two."""
+    both = settings.training.both_directions
+    for name, value, wanted, other in (("model.tie", "all", settings.model.tie is Tie.ALL, "target"),
+                                       ("training.both_directions", both, both > 0, 0)):
+        if wanted:
+            raise SettingError(f"{name}={value} needs one vocabulary for both sides, and {folder} has two. "
+                               f"Choose {name}={other}, or prepare the corpus with tokenizer.joint=true.")

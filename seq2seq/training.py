@@ -27,9 +27,9 @@ from seq2seq.checkpoint import checkpoints, load_checkpoint, place_of, save_chec
 from seq2seq.clock import Clock
 from seq2seq.corpus import PackedCorpus
 from seq2seq.distributed import Team
-from seq2seq.errors import CorpusError, SettingError
+from seq2seq.errors import CorpusError
 from seq2seq.finite import FiniteWatch
-from seq2seq.fitting import refuse_unfit
+from seq2seq.fitting import refuse_two_vocabularies, refuse_unfit
 from seq2seq.fork import fork
 from seq2seq.gradients import build_gradients
 from seq2seq.graphed_gradients import WIDTHS
@@ -43,7 +43,7 @@ from seq2seq.precision import only_deterministic_kernels, pick_device, resolve_p
 from seq2seq.progress import Display
 from seq2seq.risk import RiskGradients
 from seq2seq.schedule import learning_rate, progress
-from seq2seq.settings.model import LABELS, Tie
+from seq2seq.settings.model import LABELS
 from seq2seq.settings.training import Precision, TrainSettings
 from seq2seq.state import TrainState
 from seq2seq.subwords import samplers
@@ -120,7 +120,7 @@ class Run:
         torch.manual_seed(settings.seed)
         source, target = self.tokenizers
         if source is not target:
-            _refuse_two_vocabularies(settings, corpus)
+            refuse_two_vocabularies(settings, corpus.folder)
         self.model = build_model(settings, len(source), len(target), source.word_starts).to(device)
         self.gradients = build_gradients(self.model, settings, team, device)
         if self.training.risk > 0:
@@ -341,12 +341,3 @@ class Run:
 def _seed(seed: int, update: int, rank: int) -> int:
     low, high = np.random.SeedSequence([seed, update, rank]).generate_state(2)
     return int(low) | int(high) << 32
-
-
-def _refuse_two_vocabularies(settings: TrainSettings, corpus: PackedCorpus) -> None:
-    both = settings.training.both_directions
-    for name, value, wanted, other in (("model.tie", "all", settings.model.tie is Tie.ALL, "target"),
-                                       ("training.both_directions", both, both > 0, 0)):
-        if wanted:
-            raise SettingError(f"{name}={value} needs one vocabulary for both sides, and {corpus.folder} has two. "
-                               f"Choose {name}={other}, or prepare the corpus with tokenizer.joint=true.")

@@ -35,8 +35,6 @@ case "$1" in
     evaluate.py) mkdir -p "$run/evaluation"; touch "$run/evaluation/$split$together$ranked.json";;
 esac
 """
-
-
 Given = EvaluateSettings | ExperimentSettings | PrepareSettings | TranslateSettings
 
 
@@ -122,17 +120,18 @@ def test_the_commands_of_multi30k_best_are_ours_and_in_order(tmp_path: Path) -> 
 @pytest.mark.parametrize("seeds", [[1, 2], [3]])
 def test_the_commands_of_multi30k_ends_are_ours_and_in_order(tmp_path: Path, seeds: list[int]) -> None:
     given, shown = made_by("multi30k_ends.mk", tmp_path, f"SEEDS={' '.join(map(str, seeds))}")
-    assert len(shown) == 2 * len(seeds) + 2
+    assert len(shown) == 2 * len(seeds) + 4
     trained = {settings.run: settings for settings in given if isinstance(settings, ExperimentSettings)}
-    assert len(trained) == 3 * len(seeds) + 2
+    assert len(trained) == 3 * len(seeds) + 3
     for settings in trained.values():
         assert settings.model.reverse_decoder
         assert settings.fork is None or trained[settings.fork].seed == settings.seed
     german = [f"runs/ends/en_de_{stage}-{seed}" for stage in ("risk", "more") for seed in seeds]
-    english = "runs/ends/de_en_risk-1"
-    (*_, together) = [settings for settings in given if isinstance(settings, EvaluateSettings)]
-    assert [together.run, *together.ensemble] == german and together.reverse == english
-    assert {trained[run].corpus for run in german} == {"data/ends_en_de", "data/ends_more"}
-    assert trained[english].corpus == "data/ends_de_en"
+    english = ["runs/ends/de_en_risk-1", "runs/ends/de_en_more-1"]
+    together = [settings for settings in given if isinstance(settings, EvaluateSettings) and settings.ensemble]
+    assert {(settings.run, *settings.ensemble, settings.reverse) for settings in together} == {
+        (*german, english[0]), (*english, None)}
+    assert {trained[run].corpus for run in german} == {"data/ends_en_de", "data/ends_en_de_more"}
+    assert [trained[run].corpus for run in english] == ["data/ends_de_en", "data/ends_de_en_more"]
     assert (tmp_path / "data" / "made_ends" / "all.de").read_text() == "train.de\nmade\ntrain.de\n"
     assert (tmp_path / "data" / "made_ends" / "all.en").read_text() == "train.en\ntrain.en\nmade\n"
