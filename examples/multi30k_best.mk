@@ -1,4 +1,4 @@
-# From the raw text of Multi30k to the best rows of docs/results.md ("The large recipe"): both directions and the fixed
+# From the raw text of Multi30k to the best rows of docs/trials.md ("The large recipe"): both directions and the fixed
 # context, three models of each, text of their own making, minimum risk; the scores of each model and of the three. And
 # the same models written from right to left, which search and rank beside them ("Search").
 #

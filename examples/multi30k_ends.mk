@@ -1,4 +1,4 @@
-# From the raw text of Multi30k to the models of docs/results.md, "From both ends", on a CPU: recipe=medium with a second
+# From the raw text of Multi30k to the models of docs/trials.md, "From both ends", on a CPU: recipe=medium with a second
 # decoder from right to left, minimum risk, text of the models' own making, what goes on with it; the scores of each, of
 # all that write German together, ranked by one that writes English, and of the two that write English.
 #

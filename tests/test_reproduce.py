@@ -301,7 +301,7 @@ def test_every_experiment_begins_with_its_command(name: str) -> None:
 def test_an_expected_figure_is_one_that_is_reported(name: str) -> None:
     settings = experiment(name)
     expected = settings.expected
-    pages = ("README.md", "docs/results.md", "docs/shapes.md")
+    pages = ("README.md", "docs/results.md", "docs/trials.md", "docs/shapes.md")
     rows = [line for page in pages for line in (ROOT / page).read_text("utf-8").splitlines() if line.startswith("| ")]
     written = {f"{expected.value:g}", f"{expected.value:.2f}"}
     assert any(re.split(r" [\[(]", cell.strip())[0] in written for row in rows for cell in row.split("|"))
