@@ -67,7 +67,7 @@ class Evaluation:
     reverse: list[str]   # those of the opposite direction
     reverse_weight: float | None
     rescore: list[str]   # those of the same direction that rank
-    rescore_own: bool    # so do their own second decoders
+    rescore_own: bool    # so do the second decoders, of run, ensemble and rescore
     rescore_weight: float | None
     rescore_search: bool      # these search as well
     neighbours: dict[str, Any] | None  # their settings, where a corpus is looked up

@@ -51,23 +51,23 @@ def open_ranking(settings: RankingSettings, searched: Sequence[Bundle], place: t
 
     Raises BundleError for a folder that is none, and SettingError for one of another direction.
     """
-    own = _from_the_right(searched) if settings.rescore_own else []
+    rescore = _rankers("rescore", settings.rescore, searched[0], place)
+    own = _from_the_right([*searched, *rescore]) if settings.rescore_own else []
     return Ranking(reverse=_rankers("reverse", settings.reverse, searched[0], place),
-                   reverse_weight=settings.reverse_weight,
-                   rescore=own + _rankers("rescore", settings.rescore, searched[0], place),
+                   reverse_weight=settings.reverse_weight, rescore=own + rescore,
                    rescore_weight=settings.rescore_weight, rescore_search=settings.rescore_search)
 
 
-def _from_the_right(searched: Sequence[Bundle]) -> list[Bundle]:
+def _from_the_right(bundles: Sequence[Bundle]) -> list[Bundle]:
     """What the second decoders of these are, each as a model of its own."""
-    shape = searched[0].settings.shape
-    if shape is not Shape.N_TO_M:
-        raise SettingError(f"rescore_own=true ranks translations, and {searched[0].folder} is of "
-                           f"shape={shape.value}. Leave rescore_own= out.")
-    found = [dataclasses.replace(bundle, model=bundle.model.from_the_right()) for bundle in searched
+    first = bundles[0]
+    if first.settings.shape is not Shape.N_TO_M:
+        raise SettingError(f"rescore_own=true ranks translations, and {first.folder} is of "
+                           f"shape={first.settings.shape.value}. Leave rescore_own= out.")
+    found = [dataclasses.replace(bundle, model=bundle.model.from_the_right()) for bundle in bundles
              if isinstance(bundle.model, EncoderDecoder) and bundle.model.reverse_decoder is not None]
     if not found:
-        raise SettingError(f"rescore_own=true is for models with a second decoder, and {searched[0].folder} was "
+        raise SettingError(f"rescore_own=true is for models with a second decoder, and {first.folder} was "
                            "trained without. Train one with model.reverse_decoder=true, or leave rescore_own= out.")
     return found
 

@@ -14,7 +14,8 @@ P_again, `rescore=`: models of the same direction that cannot be of the ensemble
 (model.reverse_target; Liu et al. 2016, "Agreement on Target-bidirectional Neural Machine Translation") or in other
 pieces. A wrong beginning, which a beam cannot take back, is to them an end, judged when all else is known.
 
-`rescore_own=true`: the second decoders of the models of run= (model.reverse_decoder) are such ones from right to left.
+`rescore_own=true`: the second decoders of the models of run= and rescore= (model.reverse_decoder) are such ones from
+right to left.
 
 With `rescore_search=true` each of these searches as well, and the candidates are those of all beams, as in Liu et al.
 2016. What the models of run= did not find has the log P(Y|X) that they would have given it, by teacher forcing too;

@@ -27,7 +27,9 @@ def translations(evaluation: Evaluation, comparison: Comparison | None, compare:
          other: Sequence[Bucket] | None) -> None:
     """Prints the scores and the table of BLEU by length to standard output."""
     together = f", together with {', '.join(evaluation.ensemble)}" if evaluation.ensemble else ""
-    again = [*["its own decoder from right to left"] * evaluation.rescore_own, *evaluation.rescore]
+    alone = not (evaluation.ensemble or evaluation.rescore)
+    own = "its own decoder from right to left" if alone else "their own decoders from right to left"
+    again = [*[own] * evaluation.rescore_own, *evaluation.rescore]
     also = " (which searched too)" if evaluation.rescore_search else ""
     rankers = [", ".join(some) + what for some, what in (
         (again, also), (evaluation.reverse, " of the opposite direction")) if some]

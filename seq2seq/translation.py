@@ -117,7 +117,7 @@ class Translator:
         """Opens a run folder or bundle, or a list of them as an ensemble.
 
         `reverse` is one of the opposite direction, `rescore` one of the same, or lists of them, with `rescore_own` also
-        the second decoders of `run`; `reverse_weight` and `rescore_weight` are what they count; with `rescore_search`
+        the second decoders of both; `reverse_weight` and `rescore_weight` are what they count; with `rescore_search`
         those of the same direction search as well (reranking.py);
         `neighbours` are fields of NeighbourSettings, for example {"corpus": "data/m30k"} (neighbours.py);
         `device` is auto, cpu or cuda; `precision` is fp32, bf16 or int8 (on a CPU); `graphs` takes the steps of

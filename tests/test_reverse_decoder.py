@@ -166,6 +166,26 @@ def test_in_an_ensemble_those_rank_that_have_one(run: Path, halves: tuple[Path, 
             mean_score(scorers, [one.source] * len(texts), texts), abs=1e-5)
 
 
+def test_those_of_the_models_that_rank_rank_too(run: Path, halves: tuple[Path, Path], corpus: Path) -> None:
+    """Of models in other pieces as well, which cannot be of the ensemble, whether run= has a second decoder or not."""
+    pieces = make_corpus(corpus.parent / "other_pieces", train=20, valid=10, vocabulary=32)
+    other = make_bundle(corpus.parent / "pieces", pieces, seed=6, reverse_decoder=True)
+    leftwards = make_bundle(corpus.parent / "leftwards", corpus, seed=7, reverse_target=True)
+    for searched, count in ((run, 2), (halves[0], 1)):
+        ranking = open_ranking(RankingSettings(rescore_own=True, rescore=[str(other), str(leftwards)]),
+                               [load_bundle(searched)], torch.device("cpu"))
+        written = [(bundle.model.reverse_target, bundle.target_tokenizer.hash) for bundle in ranking.rescore]
+        own, others = load_bundle(run).target_tokenizer.hash, load_bundle(other).target_tokenizer.hash
+        assert written == [(True, own), (True, others), (False, others), (True, own)][2 - count:]
+        scorers = [Scorer([one], torch.device("cpu"), 1000) for one in ranking.rescore]
+        ranked = Translator.load(searched, rescore=[other, leftwards], rescore_own=True, rescore_search=True,
+                                 device="cpu", beam_size=4, n_best=4).translate_lines(LINES)
+        for one in ranked:
+            texts = [candidate.text for candidate in one.candidates]
+            assert [c.rescored for c in one.candidates] == pytest.approx(
+                mean_score(scorers, [one.source] * len(texts), texts), abs=1e-5)
+
+
 def test_translate_and_evaluate(run: Path, tmp_path: Path, capfdbinary, monkeypatch) -> None:
     (tmp_path / "in").write_text("\n".join(LINES))
     words = [f"run={run}", "device=cpu", "rescore_own=true", "rescore_weight=3"]

@@ -15,7 +15,7 @@ class RankingSettings:
     reverse_weight: float = 0.3             # lambda of log P(X|Y) / |X|
     rescore: str | list[str] | None = None  # of the same direction, right to left or of other pieces
     rescore_weight: float = 1.0             # mu of log P(Y|X) / |Y|
-    rescore_own: bool = False               # so do the second decoders of run= (model.reverse_decoder)
+    rescore_own: bool = False               # so do the second decoders of run= and rescore= (model.reverse_decoder)
     rescore_search: bool = False            # each of these searches as well, and what it finds is ranked too
 
     def __post_init__(self) -> None:
