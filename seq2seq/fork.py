@@ -55,14 +55,15 @@ def fork(settings: TrainSettings, corpus: PackedCorpus, model: nn.Module,
         raise SettingError(f"fork={parent} was trained with another tokenizer than that of {corpus.folder}: its "
                            "embeddings are of other pieces. Give the corpus it was trained on, or leave fork= out.")
     rows = [row for row in differences(write_settings(old), write_settings(settings)) if row[0] not in ("run", "fork")]
-    _check_fit(parent, content["model"], model)
+    other = [row for row in rows if row[0].startswith(_NETWORK) and not row[0].startswith(_DROPOUT)]
+    _check_fit(parent, content["model"], model, other)
     same_batches = same_corpus and not any(key.startswith(_ORDER) for key, _, _ in rows)
     _begin_anew(content, optimizer, same_batches, old.training.averaging is settings.training.averaging)
     state = TrainState.read(content["state"])
     updates = state.updates
     log.info("forked from %s at update %d: %s", parent, updates,
              ", ".join(run_folder.told_difference(row) for row in rows) or "the same settings")
-    if other := [row for row in rows if row[0].startswith(_NETWORK) and not row[0].startswith(_DROPOUT)]:
+    if other:
         log.warning("fork=%s: %s: the weights fit, but were trained for another network. Unless that is meant, give "
                     "the old value.", parent, ", ".join(map(run_folder.told_difference, other)))
     if over := state.stop_reason(settings.training):
@@ -72,13 +73,16 @@ def fork(settings: TrainSettings, corpus: PackedCorpus, model: nn.Module,
     return content, {"run": str(parent), "updates": updates, "changed": {key: [was, now] for key, was, now in rows}}
 
 
-def _check_fit(parent: Path, held: dict[str, torch.Tensor], model: nn.Module) -> None:
+def _check_fit(parent: Path, held: dict[str, torch.Tensor], model: nn.Module,
+               other: list[tuple[str, Any, Any]]) -> None:
+    """`other`: (key, old, new) of the settings of the network that differ."""
     wanted = model.state_dict()
     for name in sorted(wanted.keys() | held.keys()):
         there, here = (list(weights[name].shape) if name in weights else "missing" for weights in (held, wanted))
         if there != here:
+            words = " ".join(run_folder.told_setting(key, old) for key, old, _ in other)
             raise SettingError(f"fork={parent}: the network does not fit: {name} is {there} there and {here} here. "
-                               "Give the cell, context, attention, feed and model settings that it was trained with.")
+                               f"Give the settings that it was trained with: {words}")
 
 
 def _begin_anew(content: dict[str, Any], optimizer: torch.optim.Optimizer, same_batches: bool,

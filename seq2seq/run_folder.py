@@ -159,7 +159,12 @@ def compare(folder: Path, settings: TrainSettings, corpus: PackedCorpus) -> None
 def told_difference(row: tuple[str, Any, Any]) -> str:
     """(key, old, new) as a person reads it."""
     key, old, new = row
-    return f"{key}={_shown(new)} (was {_shown(old)})"
+    return f"{told_setting(key, new)} (was {_shown(old)})"
+
+
+def told_setting(key: str, value: Any) -> str:
+    """As a person gives it."""
+    return f"{key}={_shown(value)}"
 
 
 def settings_text(settings: TrainSettings) -> str:

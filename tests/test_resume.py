@@ -9,6 +9,7 @@ import signal
 from pathlib import Path
 
 import pytest
+from commands import is_one_line, run_here
 from outcomes import make_raw, outcome, prepare_small, run_settings
 from stopping import VARIANTS, interrupted_at_random, stopped
 
@@ -226,7 +227,8 @@ def test_a_fork_with_other_batches_begins_the_epoch_anew(corpus, parent, tmp_pat
     ("parent/best", {}, r"fork=.*best is no run folder \(no run.json\)"),
     ("bare", {}, "fork=.*bare has no checkpoint to begin from"),
     ("run", {}, "fork=.*run is the folder of this run itself. Give the new run another: run=FOLDER"),
-    ("parent", {"model": {"hidden": 16}}, r"fork=.*parent: the network does not fit: .* is \[.*\] there and \["),
+    ("parent", {"model": {"hidden": 16}}, r"fork=.*parent: the network does not fit: .* is .* there and .* here\. "
+                                          r"Give the settings that it was trained with: model\.hidden=8$"),
     ("parent", {"corpus": "unigram"}, "trained with another tokenizer than that of .*unigram"),
 ])
 def test_a_fork_that_cannot_be_is_refused_in_one_line_and_leaves_nothing(corpora, parent, tmp_path, fork, change,
@@ -239,6 +241,23 @@ def test_a_fork_that_cannot_be_is_refused_in_one_line_and_leaves_nothing(corpora
         train(run_settings(corpus, tmp_path / "run", tmp_path / fork, **change))
     assert "\n" not in str(caught.value)
     assert sorted(tmp_path.rglob("*")) == before
+
+
+def test_what_a_refused_fork_asks_for_is_what_it_takes(corpus, tmp_path, capfdbinary, monkeypatch):
+    """The settings of the message, given as they stand there."""
+    usual = ["training.device=cpu", "training.threads=1", "training.batch_pieces=200"]
+    of_first = ["cell=lstm", "attention.score=additive", "model.hidden=12", "model.reverse_decoder=true"]
+    done = run_here("train", [f"corpus={corpus}", f"run={tmp_path / 'first'}", *usual, *of_first,
+                              "training.max_updates=2"], capfdbinary, monkeypatch)
+    assert done.code == 0, done.err
+    words = [f"corpus={corpus}", f"run={tmp_path / 'second'}", *usual, f"fork={tmp_path / 'first'}", "recipe=risk",
+             "training.risk_draws=2", "training.max_updates=3"]
+    done = run_here("train", words, capfdbinary, monkeypatch)
+    assert is_one_line(done) and "the network does not fit: " in done.err
+    asked = done.err.split("trained with: ")[1].split()
+    assert {"cell.kind=lstm", "model.hidden=12", "model.reverse_decoder=true"} <= set(asked)
+    done = run_here("train", [*words, *asked], capfdbinary, monkeypatch)
+    assert done.code == 0 and "another network" not in done.err, done.err
 
 
 def test_a_fork_into_another_network_of_the_same_weights_is_warned_of(corpus, parent, tmp_path, caplog):
