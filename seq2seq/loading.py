@@ -21,6 +21,7 @@ from seq2seq.settings.model import Shape
 from seq2seq.settings.ranking import RankingSettings
 from seq2seq.settings.runs import Runs, each
 from seq2seq.settings.training import Device
+from seq2seq.tokenizer import Tokenizer
 
 
 def open_bundles(run: Runs, device: Device, setting: str = "run") -> tuple[list[Bundle], torch.device]:
@@ -37,12 +38,8 @@ def open_bundles(run: Runs, device: Device, setting: str = "run") -> tuple[list[
     bundles = [load_bundle(Path(folder), str(place), setting) for folder in folders]
     first = bundles[0]
     for other in bundles[1:]:
-        if not _go_together(first, other):
-            raise SettingError(
-                f"{setting}: {first.folder} and {other.folder} have different tokenizers, languages or shapes, or "
-                "write in different directions. An ensemble needs models trained on the same packed corpus, with the "
-                "same shape= and model.reverse_target=."
-            )
+        if apart := _apart(first, other, setting):
+            raise SettingError(f"{setting}: {first.folder} and {other.folder} cannot answer as one: {apart}")
     return bundles, place
 
 
@@ -90,8 +87,20 @@ def _what(bundle: Bundle) -> str:
     return f"{' to '.join(bundle.languages)} (shape={bundle.settings.shape.value})"
 
 
-def _go_together(first: Bundle, other: Bundle) -> bool:
-    return (first.source_tokenizer.hash == other.source_tokenizer.hash
-            and first.target_tokenizer.hash == other.target_tokenizer.hash
-            and first.languages == other.languages and first.settings.shape is other.settings.shape
-            and first.settings.model.reverse_target == other.settings.model.reverse_target)
+def _apart(first: Bundle, other: Bundle, setting: str) -> str | None:
+    """What keeps these two from being one ensemble, and the cure."""
+    one, two = _what(first), _what(other)
+    if one != two:
+        return f"one is {one}, the other {two}. Give models of the same languages and the same shape=."
+    cure = ""
+    if setting == "run" and first.settings.shape is Shape.N_TO_M:
+        cure = f", or let it search and rank beside them: rescore={other.folder} rescore_search=true"
+    if any(mine.hash != its.hash for mine, its in zip(_tokenizers(first), _tokenizers(other), strict=True)):
+        return f"they have different tokenizers. Give models trained on the same packed corpus{cure}."
+    if first.settings.model.reverse_target != other.settings.model.reverse_target:
+        return f"they write in different directions. Give models with the same model.reverse_target={cure}."
+    return None
+
+
+def _tokenizers(bundle: Bundle) -> tuple[Tokenizer, Tokenizer]:
+    return bundle.source_tokenizer, bundle.target_tokenizer

@@ -284,11 +284,6 @@ def test_translate_and_evaluate_rescore(forward: Path, back: list[Path], again: 
     assert (record["reverse"], record["reverse_weight"]) == ([], None)
 
 
-def test_both_directions_of_writing_are_no_ensemble(forward: Path, again: list[Path]) -> None:
-    with pytest.raises(SettingError, match=r"or write in different directions.*model\.reverse_target="):
-        Translator.load([forward, again[0]], device="cpu")
-
-
 def test_a_stored_beam_tells_what_each_weight_chooses(forward: Path, back: list[Path], again: list[Path],
                                                       tmp_path: Path, capfdbinary, monkeypatch) -> None:
     """benchmarks/candidates.py: of one beam, without searching again."""

@@ -251,7 +251,8 @@ def test_it_is_refused_where_it_does_not_fit(corpus, tmp_path, teachers):
             ([foreign], "foreign has another tokenizer, other languages or another shape than this run on .*tiny: "),
             ([back], "back has another tokenizer, other languages or another shape"),
             ([leftwards], "leftwards was trained with model.reverse_target=true: it knows what comes behind a piece"),
-            ([teachers[0], foreign], "teacher: .*1 and .*foreign have different tokenizers"),
+            ([teachers[0], foreign], "teacher: .*1 and .*foreign cannot answer as one: they have different "
+                                      "tokenizers. Give models trained on the same packed corpus\\.$"),
             ([], r"teacher=\[\] names no model. Give the folder of a trained run: teacher=FOLDER"),
             ([tmp_path / "run"], "teacher=.*run is the folder of this run itself. Give that of another")):
         with pytest.raises(SettingError, match=said):

@@ -100,9 +100,20 @@ def test_an_ensemble_is_neither_of_its_members(corpus: Path, bundle: Path) -> No
 
 
 def test_an_ensemble_of_strangers_is_refused(corpus: Path, bundle: Path) -> None:
-    stranger = make_bundle(corpus.parent / "stranger", corpus, languages=("en", "fr"))
-    with pytest.raises(SettingError, match=r"one and .*stranger have different tokenizers, languages or shapes"):
-        Translator.load([bundle, stranger], device="cpu")
+    """With what keeps them apart, and what takes them."""
+    pieces = make_corpus(corpus.parent / "other_pieces", train=20, valid=10, vocabulary=32)
+    for stranger, words in (
+            (make_bundle(corpus.parent / "stranger", corpus, languages=("en", "fr")),
+             r"one is en to de \(shape=n_to_m\), the other en to fr \(shape=n_to_m\)\. Give models of the same"),
+            (make_bundle(corpus.parent / "pieces", pieces), "they have different tokenizers. Give models trained on"),
+            (make_bundle(corpus.parent / "leftwards", corpus, reverse_target=True),
+             "they write in different directions. Give models with the same model.reverse_target=, or let it")):
+        with pytest.raises(SettingError, match=r"run: .*one and .* cannot answer as one: " + words) as caught:
+            Translator.load([bundle, stranger], device="cpu")
+        if stranger.name != "stranger":
+            *_, rescore, search = str(caught.value).removesuffix(".").split()
+            assert search == "rescore_search=true"
+            Translator.load(bundle, device="cpu", rescore=rescore.removeprefix("rescore="), rescore_search=True)
 
 
 def test_shortlists_are_those_of_the_corpus(corpus: Path, bundle: Path) -> None:
