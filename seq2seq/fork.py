@@ -81,8 +81,10 @@ def _check_fit(parent: Path, held: dict[str, torch.Tensor], model: nn.Module,
         there, here = (list(weights[name].shape) if name in weights else "missing" for weights in (held, wanted))
         if there != here:
             words = " ".join(run_folder.told_setting(key, old) for key, old, _ in other)
+            cure = (f"Give the settings that it was trained with: {words}" if words else
+                    f"Its {run_folder.SETTINGS} is not what it was trained with. Give another run.")
             raise SettingError(f"fork={parent}: the network does not fit: {name} is {there} there and {here} here. "
-                               f"Give the settings that it was trained with: {words}")
+                               f"{cure}")
 
 
 def _begin_anew(content: dict[str, Any], optimizer: torch.optim.Optimizer, same_batches: bool,

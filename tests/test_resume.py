@@ -243,6 +243,13 @@ def test_a_fork_that_cannot_be_is_refused_in_one_line_and_leaves_nothing(corpora
     assert sorted(tmp_path.rglob("*")) == before
 
 
+def test_a_fork_of_a_run_whose_settings_were_changed_by_hand_is_refused(corpus, parent, tmp_path):
+    path = shutil.copytree(parent, tmp_path / "changed") / "settings.yaml"
+    path.write_text(path.read_text().replace("  hidden: 8\n", "  hidden: 16\n"))
+    with pytest.raises(UserError, match=r"here\. Its settings\.yaml is not what it was trained with\. Give another"):
+        train(run_settings(corpus, tmp_path / "run", path.parent, model={"hidden": 16}))
+
+
 def test_what_a_refused_fork_asks_for_is_what_it_takes(corpus, tmp_path, capfdbinary, monkeypatch):
     """The settings of the message, given as they stand there."""
     usual = ["training.device=cpu", "training.threads=1", "training.batch_pieces=200"]
