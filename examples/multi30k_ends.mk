@@ -1,9 +1,8 @@
 # From the raw text of Multi30k to the models of docs/trials.md, "From both ends", on a CPU: recipe=medium with a second
-# decoder from right to left, minimum risk, text of the models' own making, what goes on with it; the scores of each, of
-# all that write German together, ranked by one that writes English, and of the two that write English.
+# decoder from right to left, minimum risk, text of the models' own making, what goes on with it; a large one and one in
+# other pieces; the scores of each, and of the two ensembles that docs/results.md names among the goals.
 #
 #     make -f examples/multi30k_ends.mk RAW=DIR -j2       # two at once: no more than there are cores
-#     make -f examples/multi30k_ends.mk RAW=DIR SEEDS=1   # fewer models that write German, or more
 #
 # DIR holds train, val and test_2016_flickr, .de and .en; SETTINGS are of train.py, for all runs. The same command goes
 # on where it was stopped.
@@ -14,21 +13,23 @@ endif
 
 PYTHON ?= .venv/bin/python
 SETTINGS ?= training.threads=1
-SEEDS ?= 1 2
 RUNS := runs/ends
 
 comma := ,
 space := $(subst ,, )
 list = [$(subst $(space),$(comma),$(strip $(1)))]
-each = $(foreach seed,$(SEEDS),$(RUNS)/$(1)-$(seed))
 score = $(RUNS)/$(1)/evaluation/test-reranked.json
-GERMAN = $(call each,en_de_risk) $(call each,en_de_more)
-ENGLISH = $(RUNS)/de_en_risk-1 $(RUNS)/de_en_more-1
-TOGETHER = $(foreach models,GERMAN ENGLISH,$(firstword $($(models)))/evaluation/test-ensemble-reranked.json)
+scores = $(foreach model,$(1),$(call score,$(model)))
+together = $(RUNS)/$(firstword $(1))/evaluation/test-ensemble-reranked.json
+
+# An ensemble, and a model in other pieces that searches and ranks beside it.
+GERMAN := en_de_large-1 en_de_risk-2 en_de_more_risk-1
+BESIDE := en_de_bpe-1
+ENGLISH := de_en_risk-1 de_en_more-1
 
 .DELETE_ON_ERROR:
 .PHONY: all
-all: $(GERMAN:=/evaluation/test-reranked.json) $(ENGLISH:=/evaluation/test-reranked.json) $(TOGETHER)
+all: $(call scores,$(GERMAN) $(BESIDE) $(ENGLISH)) $(call together,$(GERMAN)) $(call together,$(ENGLISH))
 	@printf '%s\n' $^
 
 # What is scored. The test split last: its file says that all is done.
@@ -42,35 +43,52 @@ $(call score,$(1)-$(2)): | data/$(3)/manifest.json $(if $(4),$(call score,$(4)-$
 	$(call evaluate,run=$(RUNS)/$(1)-$(2))
 endef
 
-# source, target, seeds, when further text ends: the corpora; a model of each seed, and on top of it minimum risk or
-# further text. Then the runs that are scored together, and what ranks them.
-define direction
+# source, target: the corpora, of the genuine text and of further text in the same pieces.
+define corpora
 data/ends_$(1)_$(2)/manifest.json:
 	$(PYTHON) -m data_prep $(files) data.source=$(1) data.target=$(2) data.train=$(RAW)/train corpus=$$(@D) \
 	    tokenizer.vocabulary=10000
 data/ends_$(1)_$(2)_more/manifest.json: | data/ends_$(1)_$(2)/manifest.json data/made_ends/all.de data/made_ends/all.en
 	$(PYTHON) -m data_prep $(files) data.source=$(1) data.target=$(2) data.train=data/made_ends/all corpus=$$(@D) \
 	    tokenizer.corpus=data/ends_$(1)_$(2)
-$(foreach seed,$(3),$(eval $(call model,$(1)_$(2),$(seed),ends_$(1)_$(2),,$(call ends,$(1)_$(2)))))
-$(foreach seed,$(3),$(eval $(call model,$(1)_$(2)_risk,$(seed),ends_$(1)_$(2),$(1)_$(2),$(call risk,$(1)_$(2)))))
-$(foreach seed,$(3),$(eval $(call model,$(1)_$(2)_more,$(seed),ends_$(1)_$(2)_more,$(1)_$(2),$(call ends,$(1)_$(2)) $(MORE)$(4))))
-$(firstword $(5))/evaluation/test-ensemble-reranked.json: | $(patsubst %,%/evaluation/test-reranked.json,$(5) $(6))
-	$(call evaluate,run=$(firstword $(5)) ensemble=$(call list,$(wordlist 2,99,$(5))) \
-	    $(if $(6),reverse=$(6) reverse_weight=0.7))
+endef
+files = data=files data.valid=$(RAW)/val data.test=$(RAW)/test_2016_flickr
+
+# Models that are scored together, one that ranks beside them or nothing, one of the opposite direction or nothing.
+define ensemble
+$(call together,$(1)): | $(call scores,$(1) $(2) $(3))
+	$(call evaluate,run=$(RUNS)/$(firstword $(1)) \
+	    ensemble=$(call list,$(addprefix $(RUNS)/,$(wordlist 2,99,$(1)))) \
+	    $(if $(2),rescore=$(RUNS)/$(2)) $(if $(3),reverse=$(RUNS)/$(3) reverse_weight=0.7))
 endef
 
 ends = experiment=multi30k_$(1)_medium_ends
 risk = experiment=multi30k_$(1)_ends_risk
-files = data=files data.valid=$(RAW)/val data.test=$(RAW)/test_2016_flickr
 MORE = training.max_epochs=null training.validate_every=300 training.max_updates=
 
-$(eval $(call direction,en,de,$(SEEDS),4500,$(GERMAN),$(firstword $(ENGLISH))))
-$(eval $(call direction,de,en,1,3900,$(ENGLISH)))
+$(eval $(call corpora,en,de))
+$(eval $(call corpora,de,en))
+data/ends_en_de_bpe/manifest.json:
+	$(PYTHON) -m data_prep $(files) data.source=en data.target=de data.train=$(RAW)/train corpus=$(@D) tokenizer.kind=bpe \
+	    tokenizer.vocabulary=10000
+
+$(foreach seed,1 2,$(eval $(call model,en_de,$(seed),ends_en_de,,$(call ends,en_de))))
+$(foreach seed,1 2,$(eval $(call model,en_de_risk,$(seed),ends_en_de,en_de,$(call risk,en_de))))
+$(eval $(call model,en_de_more,1,ends_en_de_more,en_de,$(call ends,en_de) $(MORE)4500))
+$(eval $(call model,en_de_more_risk,1,ends_en_de,en_de_more,$(call risk,en_de) training.max_updates=4604))
+$(eval $(call model,en_de_large,1,ends_en_de,,experiment=multi30k_en_de_large_ends))
+$(eval $(call model,en_de_bpe,1,ends_en_de_bpe,,experiment=multi30k_en_de_bpe_ends))
+$(eval $(call model,de_en,1,ends_de_en,,$(call ends,de_en)))
+$(eval $(call model,de_en_risk,1,ends_de_en,de_en,$(call risk,de_en)))
+$(eval $(call model,de_en_more,1,ends_de_en_more,de_en,$(call ends,de_en) $(MORE)3900))
+
+$(eval $(call ensemble,$(GERMAN),$(BESIDE),$(firstword $(ENGLISH))))
+$(eval $(call ensemble,$(ENGLISH)))
 
 # Genuine text, with English that was made of the German, with German that was made of the English.
-data/made_ends/train.de: | $(call score,en_de_risk-$(firstword $(SEEDS)))
+data/made_ends/train.de: | $(call score,en_de_risk-1)
 	mkdir -p $(@D)
-	$(PYTHON) translate.py run=$(RUNS)/en_de_risk-$(firstword $(SEEDS)) input=$(RAW)/train.en output=$@ threads=1 \
+	$(PYTHON) translate.py run=$(RUNS)/en_de_risk-1 input=$(RAW)/train.en output=$@ threads=1 \
 	    search.length_penalty=2 rescore_own=true
 data/made_ends/train.en: | $(call score,de_en_risk-1)
 	mkdir -p $(@D)
