@@ -13,6 +13,7 @@ import torch
 sys.path.insert(0, str(Path(__file__).resolve().parent.parent / "benchmarks"))
 
 import ablation
+import blocks
 import candidates
 from gradients import KINDS, Remember
 from names import BEGIN, END, by_counting, perplexity, sample
@@ -264,4 +265,33 @@ def test_candidates_that_nothing_has_ranked_are_refused(line, said, tmp_path, ca
     monkeypatch.setattr(sys, "argv", ["candidates.py", str(found), str(reference)])
     with pytest.raises(SystemExit) as end:
         candidates.main()
+    assert end.value.code == 2 and said in capsys.readouterr().err
+
+
+def test_blocks_of_a_text_show_who_wrote_them(tmp_path, capsys, monkeypatch):
+    def write(name: str, pairs: list[tuple[str, str]]) -> None:
+        for ending, side in zip(("en", "de"), zip(*pairs, strict=True), strict=True):
+            (tmp_path / f"{name}.{ending}").write_text("".join(f"{line}\n" for line in side), "utf-8")
+
+    # 2 and 4 words of the target: 3.2 are usual.
+    write("train", 2 * [("a shirt", "ein Hemd")] + 3 * [("a shirt", "ein rotes Oberteil da")])
+    write("val", [("a very red shirt", "ein Hemd mit Hemd")])  # of four words there is none: as of two
+    monkeypatch.setattr(sys, "argv", ["blocks.py", str(tmp_path / "train"), str(tmp_path / "val"), "--source", "en",
+                                      "--target", "de", "--size", "2", "--words", "Hemd", " rotes"])
+    blocks.main()
+    assert capsys.readouterr().out.splitlines() == [
+        "| lines | length | Hemd | rotes |", "|---|---|---|---|", "| train 1-2 | 0.625 | 1000 | 0 |",
+        "| train 3-4 | 1.250 | 0 | 1000 |", "| train 5-5 | 1.250 | 0 | 1000 |", "| val | 1.250 | 2000 | 0 |"]
+
+
+@pytest.mark.parametrize(("lines", "size", "said"), [
+    (1, 1, "train.en has 2 lines and"), (2, 0, "--size 0 is no number of lines"), (None, 1, "train.de cannot be read")])
+def test_blocks_of_no_text_are_refused(lines, size, said, tmp_path, capsys, monkeypatch):
+    (tmp_path / "train.en").write_text("a\nb\n", "utf-8")
+    if lines:
+        (tmp_path / "train.de").write_text("a\n" * lines, "utf-8")
+    monkeypatch.setattr(sys, "argv", ["blocks.py", str(tmp_path / "train"), "--source", "en", "--target", "de",
+                                      "--size", str(size)])
+    with pytest.raises(SystemExit) as end:
+        blocks.main()
     assert end.value.code == 2 and said in capsys.readouterr().err
