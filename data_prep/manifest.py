@@ -35,6 +35,8 @@ def origin(source: Source, settings: PrepareSettings, given: tuple[Tokenizer, To
     for key in _ELSEWHERE:
         written.pop(key)
     del written["tokenizer"]["corpus"]  # a path
+    if not settings.tokenizer.symbols:  # what was prepared before there were any stays as it is
+        del written["tokenizer"]["symbols"]
     if given is not None:
         written["tokenizer"] = [tokenizer.hash for tokenizer in given]
     written["data"] = {

@@ -91,6 +91,7 @@ def _call(lines: Iterator[str], settings: TokenizerSettings, size: int, model: i
         hard_vocab_limit=settings.kind in (TokenizerKind.UNIGRAM, TokenizerKind.BPE),
         character_coverage=settings.coverage,
         byte_fallback=settings.byte_fallback,
+        user_defined_symbols=settings.symbols,
         normalization_rule_tsv=rules,
         max_sentence_length=LONGEST,
         pad_id=PAD, unk_id=UNK, bos_id=BOS, eos_id=EOS,

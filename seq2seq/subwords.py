@@ -16,6 +16,7 @@ from typing import Protocol
 
 import numpy as np
 import sentencepiece
+from sentencepiece import sentencepiece_model_pb2
 
 from seq2seq.bpe_dropout import BpeDropout
 from seq2seq.settings.training import SubwordSamplingSettings
@@ -39,6 +40,8 @@ class SubwordSampler:
         ids = range(len(tokenizer))
         fixed = [processor.is_control(i) or processor.is_unknown(i) or processor.is_byte(i)
                  or processor.is_unused(i) for i in ids]
+        for i in _symbols(tokenizer):  # from its letters a tag would be one no more
+            fixed[i] = True
         pieces = {processor.id_to_piece(i): i for i in ids if not fixed[i]}
         scores = np.array([processor.get_score(i) for i in ids])
         self._begins_word = np.array([fixed[i] or processor.id_to_piece(i).startswith(META) for i in ids])
@@ -61,6 +64,12 @@ class SubwordSampler:
         of_sentence = np.repeat(np.arange(len(lengths)), lengths)[word_starts]
         totals = np.bincount(of_sentence, weights=drawn_words, minlength=len(lengths)).astype(np.int64)
         return np.split(drawn, np.cumsum(totals)[:-1])
+
+
+def _symbols(tokenizer: Tokenizer) -> list[int]:
+    """The pieces of `tokenizer.symbols`, which the processor does not tell from others."""
+    pieces = sentencepiece_model_pb2.ModelProto.FromString(tokenizer.model).pieces  # type: ignore[attr-defined]
+    return [number for number, piece in enumerate(pieces) if piece.type == piece.USER_DEFINED]
 
 
 def _is_bpe(pieces: dict[str, int], scores: np.ndarray) -> bool:

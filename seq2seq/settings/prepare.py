@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import dataclasses
 import enum
+import unicodedata
 from collections.abc import Mapping
 from typing import Any
 
@@ -224,6 +225,7 @@ class TokenizerSettings:
     sample: int = 100_000       # pairs of the training split, drawn with the seed, to learn the pieces from
     coverage: float = 1.0       # share of the characters of the sample that get a piece of their own
     byte_fallback: bool = False  # an unknown character becomes its UTF-8 bytes instead of UNK (256 pieces)
+    symbols: list[str] = dataclasses.field(default_factory=list)  # each one piece, wherever it stands, on both sides
     corpus: str | None = None   # folder of a packed corpus: its pieces are taken, none are learnt
     source: SideSettings = dataclasses.field(default_factory=SideSettings)
     target: SideSettings = dataclasses.field(default_factory=SideSettings)
@@ -232,11 +234,25 @@ class TokenizerSettings:
         check(self, "vocabulary", at_least=8)
         check(self, "sample", at_least=1)
         check(self, "coverage", above=0, at_most=1)
+        self._check_symbols()
         for name in ("source", "target"):
             side = getattr(self, name)
             if self.joint and side != SideSettings():
                 key, value = ("vocabulary", side.vocabulary) if side.kind is None else ("kind", side.kind.value)
                 raise SettingError(f"{name}.{key}={value} needs joint=false: a joint vocabulary has no sides.")
+
+    def _check_symbols(self) -> None:
+        for symbol in self.symbols:
+            # A comma parts them for SentencePiece, and what stands in angles may be one of its own pieces.
+            composed = unicodedata.normalize("NFC", symbol) == symbol  # as cleaned text is
+            if not symbol or not symbol.isprintable() or not composed or set(symbol) & set(" ,<>\u2581"):
+                raise SettingError(f"symbols holds {symbol!r}. A symbol has composed letters (NFC), no white space, "
+                                   "comma, < or >: give, for example, symbols=[@news,@speech]")
+        if len(set(self.symbols)) < len(self.symbols):
+            raise SettingError(f"symbols={self.symbols} names one twice. Give each once.")
+        if self.symbols and self.corpus:
+            raise SettingError(f"symbols={self.symbols} cannot be added to the pieces of corpus={self.corpus}. Leave "
+                               "symbols out: those that it was prepared with are among its pieces.")
 
     def of(self, side: SideSettings) -> TokenizerSettings:
         """The settings of one side by itself."""
