@@ -64,8 +64,9 @@ def _from_the_right(bundles: Sequence[Bundle]) -> list[Bundle]:
     found = [dataclasses.replace(bundle, model=bundle.model.from_the_right()) for bundle in bundles
              if isinstance(bundle.model, EncoderDecoder) and bundle.model.reverse_decoder is not None]
     if not found:
-        raise SettingError(f"rescore_own=true is for models with a second decoder, and {first.folder} was "
-                           "trained without. Train one with model.reverse_decoder=true, or leave rescore_own= out.")
+        without = ", ".join(str(bundle.folder) for bundle in bundles)
+        raise SettingError("rescore_own=true is for models with a second decoder, and none was trained with one "
+                           f"({without}). Train one with model.reverse_decoder=true, or leave rescore_own= out.")
     return found
 
 

@@ -224,14 +224,14 @@ def test_as_a_person_trains_it(corpus: Path, tmp_path: Path) -> None:
      "search.beam_size=10, or leave rescore_own= out."),
     (["rescore_own=true", "search.mbr=3"], "mbr=3 and rescore_own=true both rank the candidates of a beam. Choose "
                                            "search.mbr=0, or leave rescore_own= out."),
-    (["run={left}", "rescore_own=true"],
-     "rescore_own=true is for models with a second decoder, and {left} was trained without. Train one with "
-     "model.reverse_decoder=true, or leave rescore_own= out."),
+    (["run={left}", "rescore={right}", "rescore_own=true"],
+     "rescore_own=true is for models with a second decoder, and none was trained with one ({left}, {right}). Train one "
+     "with model.reverse_decoder=true, or leave rescore_own= out."),
 ])
 def test_mistakes_are_one_line(run: Path, halves: tuple[Path, Path], command: str, words: list[str], line: str,
                                capfdbinary, monkeypatch, tmp_path: Path) -> None:
     (tmp_path / "in").write_text("ba do\n")
-    names = {"left": halves[0]}
+    names = dict(zip(("left", "right"), halves, strict=True))
     usual = [f"run={run}", "device=cpu", *([f"input={tmp_path / 'in'}"] if command == "translate" else [])]
     done = run_here(command, [*usual, *(word.format(**names) for word in words)], capfdbinary, monkeypatch)
     assert is_one_line(done) and line.format(**names) in done.err, done.err
