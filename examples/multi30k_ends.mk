@@ -23,8 +23,8 @@ scores = $(foreach model,$(1),$(call score,$(model)))
 together = $(RUNS)/$(firstword $(1))/evaluation/test-ensemble-reranked.json
 
 # An ensemble, and a model in other pieces that searches and ranks beside it.
-GERMAN := en_de_large-1 en_de_risk-2 en_de_more_risk-1
-BESIDE := en_de_bpe-1
+GERMAN := en_de_large_risk-1 en_de_risk-2 en_de_more_risk-1
+BESIDE := en_de_bpe_risk-1
 ENGLISH := de_en_risk-1 de_en_more-1
 
 .DELETE_ON_ERROR:
@@ -64,6 +64,7 @@ endef
 
 ends = experiment=multi30k_$(1)_medium_ends
 risk = experiment=multi30k_$(1)_ends_risk
+LARGE = cell=lstm model.embedding=512 model.hidden=1024 training.max_updates=1390 training.validate_every=30
 MORE = training.max_epochs=null training.validate_every=300 training.max_updates=
 
 $(eval $(call corpora,en,de))
@@ -77,7 +78,9 @@ $(foreach seed,1 2,$(eval $(call model,en_de_risk,$(seed),ends_en_de,en_de,$(cal
 $(eval $(call model,en_de_more,1,ends_en_de_more,en_de,$(call ends,en_de) $(MORE)4500))
 $(eval $(call model,en_de_more_risk,1,ends_en_de,en_de_more,$(call risk,en_de) training.max_updates=4604))
 $(eval $(call model,en_de_large,1,ends_en_de,,experiment=multi30k_en_de_large_ends))
+$(eval $(call model,en_de_large_risk,1,ends_en_de,en_de_large,$(call risk,en_de) $(LARGE)))
 $(eval $(call model,en_de_bpe,1,ends_en_de_bpe,,experiment=multi30k_en_de_bpe_ends))
+$(eval $(call model,en_de_bpe_risk,1,ends_en_de_bpe,en_de_bpe,$(call risk,en_de) cell=lstm training.max_updates=2712))
 $(eval $(call model,de_en,1,ends_de_en,,$(call ends,de_en)))
 $(eval $(call model,de_en_risk,1,ends_de_en,de_en,$(call risk,de_en)))
 $(eval $(call model,de_en_more,1,ends_de_en_more,de_en,$(call ends,de_en) $(MORE)3900))

@@ -120,7 +120,7 @@ def test_the_commands_of_multi30k_ends_are_ours_and_in_order(tmp_path: Path) -> 
     given, shown = made_by("multi30k_ends.mk", tmp_path)
     assert len(shown) == 8
     trained = {settings.run: settings for settings in given if isinstance(settings, ExperimentSettings)}
-    assert len(trained) == 11
+    assert len(trained) == 13
     for settings in trained.values():
         assert settings.model.reverse_decoder
         if settings.fork is not None:  # same seed, further on
@@ -128,7 +128,7 @@ def test_the_commands_of_multi30k_ends_are_ours_and_in_order(tmp_path: Path) -> 
             assert before.seed == settings.seed
             assert (settings.training.max_updates or 0) > (before.training.max_updates or 0)
     large, risk, more_risk, bpe, english, more_english = (
-        f"runs/ends/{name}" for name in ("en_de_large-1", "en_de_risk-2", "en_de_more_risk-1", "en_de_bpe-1",
+        f"runs/ends/{name}" for name in ("en_de_large_risk-1", "en_de_risk-2", "en_de_more_risk-1", "en_de_bpe_risk-1",
                                          "de_en_risk-1", "de_en_more-1"))
     together = [settings for settings in given if isinstance(settings, EvaluateSettings) and settings.ensemble]
     assert {(one.run, *one.ensemble, one.rescore, one.reverse) for one in together} == {
