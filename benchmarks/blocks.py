@@ -1,7 +1,7 @@
 """How many hands a corpus is of: length and words of the target side, block by block of the training text.
 
     python benchmarks/blocks.py RAW/train RAW/val RAW/test_2016_flickr --source en --target de \\
-        --words Hemd T-Shirt Jacke während ', der' > table.md
+        --words Hemd T-Shirt Jacke während ', der ' ' und ' > table.md
 
 Who translates has habits: a text that several translated one after the other changes where one of them begins. The
 first text is cut into blocks of `--size` lines, the others are taken whole.

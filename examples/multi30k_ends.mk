@@ -46,13 +46,13 @@ endef
 # source, target: the corpora, of the genuine text and of further text in the same pieces.
 define corpora
 data/ends_$(1)_$(2)/manifest.json:
-	$(PYTHON) -m data_prep $(files) data.source=$(1) data.target=$(2) data.train=$(RAW)/train corpus=$$(@D) \
+	$(call prepare,$(1),$(2)) data.train=$(RAW)/train corpus=$$(@D) \
 	    tokenizer.vocabulary=10000
 data/ends_$(1)_$(2)_more/manifest.json: | data/ends_$(1)_$(2)/manifest.json data/made_ends/all.de data/made_ends/all.en
-	$(PYTHON) -m data_prep $(files) data.source=$(1) data.target=$(2) data.train=data/made_ends/all corpus=$$(@D) \
+	$(call prepare,$(1),$(2)) data.train=data/made_ends/all corpus=$$(@D) \
 	    tokenizer.corpus=data/ends_$(1)_$(2)
 endef
-files = data=files data.valid=$(RAW)/val data.test=$(RAW)/test_2016_flickr
+prepare = $(PYTHON) -m data_prep data=files data.valid=$(RAW)/val data.test=$(RAW)/test_2016_flickr data.source=$(1) data.target=$(2)
 
 # Models that are scored together, one that ranks beside them or nothing, one of the opposite direction or nothing.
 define ensemble
@@ -70,8 +70,7 @@ MORE = training.max_epochs=null training.validate_every=300 training.max_updates
 $(eval $(call corpora,en,de))
 $(eval $(call corpora,de,en))
 data/ends_en_de_bpe/manifest.json:
-	$(PYTHON) -m data_prep $(files) data.source=en data.target=de data.train=$(RAW)/train corpus=$(@D) tokenizer.kind=bpe \
-	    tokenizer.vocabulary=10000
+	$(call prepare,en,de) data.train=$(RAW)/train corpus=$(@D) tokenizer.kind=bpe tokenizer.vocabulary=10000
 
 $(foreach seed,1 2,$(eval $(call model,en_de,$(seed),ends_en_de,,$(call ends,en_de))))
 $(foreach seed,1 2,$(eval $(call model,en_de_risk,$(seed),ends_en_de,en_de,$(call risk,en_de))))
