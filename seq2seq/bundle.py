@@ -28,6 +28,7 @@ from torch.overrides import TorchFunctionMode
 from seq2seq.bundle_card import model_card
 from seq2seq.bundle_files import (
     CURE,
+    SETTINGS_LIMIT,
     TEXT_LIMIT,
     TOKENIZER_LIMIT,
     Shapes,
@@ -38,7 +39,8 @@ from seq2seq.bundle_files import (
 from seq2seq.errors import BundleError, SettingError
 from seq2seq.folders import whole_folder
 from seq2seq.models.build import Network, build_model
-from seq2seq.settings.model import LABELS, Shape
+from seq2seq.plain_yaml import load_plain
+from seq2seq.settings.model import LABELS, ContextKind, Shape
 from seq2seq.settings.reading import read_settings, write_settings
 from seq2seq.settings.training import TrainSettings
 from seq2seq.shortlist import SHORTLIST, SHORTLIST_LIMIT, Shortlist
@@ -142,9 +144,9 @@ def _are_languages(value: Any) -> bool:
 
 
 def _read_settings(folder: Path, info: dict[str, Any]) -> TrainSettings:
-    text = read_checked(folder, SETTINGS, info["sha256"], TEXT_LIMIT)
+    text = read_checked(folder, SETTINGS, info["sha256"], SETTINGS_LIMIT)
     try:
-        return read_settings(TrainSettings, yaml.load(text.decode(), Loader=_PlainLoader))
+        return read_settings(TrainSettings, load_plain(text.decode()))
     except (ValueError, yaml.YAMLError, RecursionError):
         raise BundleError(f"{folder / SETTINGS} is damaged. {CURE}") from None
     except SettingError as error:
@@ -210,17 +212,23 @@ def _may_fill(settings: TrainSettings, target_vocabulary: int, held: Shapes) -> 
     model = settings.model
     layers = model.encoder_layers + (0 if settings.shape in LABELS else model.decoder_layers)
     there = sum(map(math.prod, held.values()))
-    return layers <= len(held) and _least_parameters(settings, target_vocabulary) <= there
+    return (layers * (1 + settings.cell.transitions) <= len(held)
+            and _least_parameters(settings, target_vocabulary) <= there)
 
 
 def _least_parameters(settings: TrainSettings, target_vocabulary: int) -> int:
     """No network of these settings has fewer."""
-    model = settings.model
-    encoder = 0 if settings.shape is Shape.ONE_TO_N else model.encoder_layers * model.hidden**2 // 2
+    model, W = settings.model, settings.model.hidden**2 * (1 + settings.cell.transitions)
+    encoder = 0 if settings.shape is Shape.ONE_TO_N else model.encoder_layers * W // 2
+    context = 0
+    if settings.context.kind in (ContextKind.PROJECTED, ContextKind.POOLED):
+        context = settings.context_size * model.hidden * settings.context.hops
     if settings.shape in LABELS:
-        words = model.words.rows * model.words.embedding if settings.shape is Shape.N_TO_N else 0
-        return encoder + words + model.hidden * target_vocabulary
-    return encoder + model.decoder_layers * model.hidden**2 + model.embedding * target_vocabulary
+        words = model.words
+        of_words = words.rows * words.embedding + words.hidden**2 // 2 if settings.shape is Shape.N_TO_N else 0
+        return encoder + context + of_words + settings.context_size * target_vocabulary
+    decoders = 1 + model.reverse_decoder
+    return encoder + context + decoders * model.decoder_layers * W + model.embedding * target_vocabulary
 
 
 class _NoRandomStart(TorchFunctionMode):
@@ -241,12 +249,3 @@ class _NoRandomStart(TorchFunctionMode):
 def _tensors(model: Network) -> dict[str, Tensor]:
     """Every parameter, once, however often it is tied."""
     return dict(model.named_parameters())
-
-
-class _PlainLoader(yaml.SafeLoader):
-    """YAML without aliases: a few of them can stand for more text than a memory holds."""
-
-    def compose_node(self, parent: Any, index: Any) -> Any:
-        if self.check_event(yaml.AliasEvent):
-            raise yaml.YAMLError("aliases are not taken")
-        return super().compose_node(parent, index)

@@ -23,7 +23,8 @@ from torch import Tensor
 
 from seq2seq.errors import BundleError
 
-TEXT_LIMIT = 1 << 20        # bytes of settings.yaml or bundle.json; real ones have a few thousand
+TEXT_LIMIT = 1 << 20        # bytes of bundle.json; real ones have a few thousand
+SETTINGS_LIMIT = 1 << 16    # bytes of settings.yaml, which is read a thousand times as slowly; likewise
 TOKENIZER_LIMIT = 1 << 26   # bytes; a tokenizer of 32,000 pieces has about a million
 WEIGHTS_LIMIT = 1 << 34     # bytes: 4,000 million parameters
 _HEADER_LIMIT = 1 << 20     # bytes of the list of tensors that weights begin with

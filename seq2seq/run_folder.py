@@ -23,6 +23,7 @@ from seq2seq.checkpoint import checkpoints
 from seq2seq.corpus import PackedCorpus
 from seq2seq.errors import BundleError, SettingError, UserError
 from seq2seq.folders import make_folder, remove_leftovers, whole_file, writing
+from seq2seq.plain_yaml import load_plain
 from seq2seq.settings.reading import differences, read_settings, write_settings
 from seq2seq.settings.training import Precision, TrainSettings
 
@@ -180,10 +181,10 @@ def recorded(folder: Path) -> TrainSettings:
     """The settings of the run in `folder`. Raises BundleError when they cannot be read."""
     path = folder / SETTINGS
     try:
-        return read_settings(TrainSettings, yaml.safe_load(path.read_text(encoding="utf-8")))
+        return read_settings(TrainSettings, load_plain(path.read_text(encoding="utf-8")))
     except OSError as error:
         raise BundleError(f"{path} cannot be read: {error.strerror}. Check its permissions and the disk.") from None
-    except (ValueError, yaml.YAMLError):
+    except (ValueError, yaml.YAMLError, RecursionError):
         raise BundleError(f"{path} is damaged. {_CURE}") from None
     except SettingError as error:
         raise BundleError(f"{path} is of another version: {error} {_CURE}") from None

@@ -37,7 +37,8 @@ LONGEST_LINE = 700  # characters of a message
 LINES = ["ba do fi", "", "</s> \u2581 <unk>", "tu \u2028 xyz"]
 
 NASTY = [
-    None, True, False, 0, 1, -1, 2, 3, 10**6, 10**12, 10**30, 10**400, -(10**400), 0.0, -0.5, 1e308,
+    None, True, False, 0, 1, -1, 2, 3, 90, 16_000, 1 << 16, 10**6, 1 << 24, 1 << 31, 10**12, 10**19, 1 << 61, 1 << 63,
+    10**30, 10**400, -(1 << 63), -(10**400), 0.0, -0.5, 1e308,
     math.inf, math.nan, "", "a", "gru", "lstm", "rnn", "last", "pooled", "attention", "../../x", "/etc/passwd",
     "os.system", "a\nb", "\x1b[2J", "\ud800", "x" * 5000, "2026-11-01", "${oc.env:HOME}", "!!python/name:os.system",
     [], [1], ["a", "b"], [[[]]], {}, {"_target_": "os.system"}, {"a": {"b": 1}},
@@ -48,6 +49,14 @@ YAML_TEXTS = [
     b"!!int 0x" + b"f" * 6000,
     b"190:20:30:" * 50, b"%YAML 9.9\n---\na: 1", b"--- 1\n--- 2", b"{" * 3000, b"- " * 3000, b"\xff\xfe",
     b"seed: .nan",
+]
+# Values as PyYAML never writes them: tags, numbers to base 60, dates, other bases.
+YAML_VALUES = [
+    "!!int ''", "!!int '-'", "!!int {a: 1}", "!!float ''", "!!float .", "!!bool x", "!!timestamp x", "!!null x",
+    "!!binary 'a'", "!!omap [1]", "!!pairs [1]", "!!map x", "!!seq x", "!!set {a}", "!!str {a: 1}", "!own 1", "! 1",
+    "1:" * 400 + "1.5", "1" + ":1" * 200_000, "2001-13-40", "2001-01-01T00:00:00+99:99", "0x" + "f" * 50_000,
+    "0b1", "0o7", "1_0", "-", "+.inf", "&a 1", "*a", "{? [1] : 2}", "9" * 99, "9" * 5000, "| \n  x", "@",
+    "\"\\ud800\"", "%", "`",
 ]
 
 
@@ -155,6 +164,15 @@ def settings(draw: random.Random, bundle: Bundle) -> None:
     bundle.sign()
 
 
+def value(draw: random.Random, bundle: Bundle) -> None:
+    """One value of the settings as text that a person could have typed."""
+    lines = bundle.files[SETTINGS].decode().splitlines()
+    number = draw.choice([n for n, line in enumerate(lines) if not line.endswith(":")])
+    lines[number] = f"{lines[number].partition(': ')[0]}: {draw.choice(YAML_VALUES)}"
+    bundle.files[SETTINGS] = "\n".join(lines).encode()
+    bundle.sign()
+
+
 def header(draw: random.Random, bundle: Bundle) -> None:
     """What the weights say about their tensors."""
     whole = bundle.files[WEIGHTS]
@@ -247,7 +265,8 @@ def several(draw: random.Random, bundle: Bundle) -> None:
 
 
 MUTATIONS: list[Callable[[random.Random, Bundle], None]] = [
-    raw, raw, raw, odd_file, info, settings, settings, header, header, weights, tokenizer, tokenizer, several]
+    raw, raw, raw, odd_file, info, settings, settings, value, value, header, header, weights, tokenizer, tokenizer,
+    several]
 
 
 def _alter(draw: random.Random, content: dict[str, Any], values: list[Any]) -> None:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import functools
 import hashlib
 import json
 import os
@@ -103,9 +104,17 @@ def resigned(folder: Path, name: str, raw: bytes) -> None:
 def with_settings(folder: Path, **changes) -> None:
     settings = yaml.safe_load((folder / "settings.yaml").read_text())
     for key, value in changes.items():
-        group, name = key.split("__")
-        settings[group][name] = value
+        *groups, name = key.split("__")
+        group = functools.reduce(lambda inside, one: inside[one], groups, settings)
+        group[name] = value
     resigned(folder, "settings.yaml", yaml.safe_dump(settings).encode())
+
+
+def with_seed(folder: Path, value: str) -> None:
+    """The text `value` instead of the seed's, as YAML that PyYAML would not write."""
+    text = (folder / "settings.yaml").read_text()
+    assert "\nseed: 1\n" in text
+    resigned(folder, "settings.yaml", text.replace("\nseed: 1\n", f"\nseed: {value}\n").encode())
 
 
 def with_info(folder: Path, **changes) -> None:
@@ -180,9 +189,9 @@ DAMAGES = {
                              "weights.safetensors is no ordinary file"),
     "sparse weights": (lambda f: sparse(f, "weights.safetensors", 1 << 40), r"damaged \(more than"),
     "sparse tokenizer": (lambda f: sparse(f, "tokenizer.model", 1 << 40), r"damaged \(more than"),
-    "a number no float can hold": (lambda f: with_settings(f, training__clip_norm=10**400), "is out of range"),
-    "a giant whole number": (lambda f: with_settings(f, model__hidden=10**400), "the network would be larger"),
-    "a book for a setting": (lambda f: with_settings(f, cell__kind="x" * 100_000), "cannot be used: cell.kind=x"),
+    "a number no float can hold": (lambda f: with_settings(f, training__clip_norm=10**400), "is not a number"),
+    "a giant whole number": (lambda f: with_settings(f, model__hidden=10**400), "is not a whole number"),
+    "a book for a setting": (lambda f: with_settings(f, cell__kind="x" * 50_000), "cannot be used: cell.kind=x"),
     "a setting that steers a terminal": (lambda f: with_settings(f, cell__kind="\x1b[2J"),
                                          r"cell.kind='\\x1b\[2J' is not"),
     "header longer than the file": (lambda f: resigned(f, "weights.safetensors", b"\xff" * 7 + b"\x7f" + b"{}"),
@@ -209,9 +218,16 @@ DAMAGES = {
     "yaml aliases": (lambda f: resigned(f, "settings.yaml", ALIASES), "settings.yaml is damaged"),
     "yaml nesting": (lambda f: resigned(f, "settings.yaml", b"[" * 5000), "settings.yaml is damaged"),
     "other sizes": (lambda f: with_settings(f, model__hidden=10), "does not fit settings.yaml"),
-    "giant sizes": (lambda f: with_settings(f, model__hidden=10**5), "the network would be larger"),
-    "absurd sizes": (lambda f: with_settings(f, model__embedding=10**30), "the network would be larger"),
-    "giant depth": (lambda f: with_settings(f, model__encoder_layers=10**9), "the network would be larger"),
+    "giant sizes": (lambda f: with_settings(f, model__hidden=1 << 16), "the network would be larger"),
+    "absurd sizes": (lambda f: with_settings(f, model__embedding=10**30), "is out of range"),
+    "giant width of c": (lambda f: with_settings(f, context__width=1 << 61), "is out of range"),
+    "giant table of words": (lambda f: with_settings(f, model__words__rows=10**19), "is out of range"),
+    "giant transitions": (lambda f: with_settings(f, cell__transitions=16_000), "is out of range"),
+    "transitions without weights": (lambda f: with_settings(f, cell__transitions=100), "the network would be larger"),
+    "giant seed": (lambda f: with_seed(f, str(10**19)), "seed is out of range"),
+    "number to base 60": (lambda f: with_seed(f, "1" + ":1" * 20_000), "is not a whole number"),
+    "long settings": (lambda f: with_seed(f, "1" * 100_000), r"damaged \(more than 65536 bytes"),
+    "giant depth": (lambda f: with_settings(f, model__encoder_layers=10**9), "is out of range"),
     "other cell": (lambda f: with_settings(f, cell__kind="lstm"), "does not fit settings.yaml"),
     "no weights at all": (lambda f: resigned(f, "weights.safetensors", b""), "weights.safetensors is damaged"),
     "weights of noise": (lambda f: resigned(f, "weights.safetensors", bytes(range(256))), "is damaged"),
@@ -232,6 +248,20 @@ def test_every_damage_is_one_line(copy, damage):
         load_bundle(copy)
     assert "\n" not in str(caught.value)
     assert len(str(caught.value)) < 400
+
+
+TAGGED = [
+    "!!int ''", "!!int '-'", "!!int {a: 1}", "!!float ''", "!!bool x", "!!timestamp x", "!!null x", "!!binary 'a'",
+    "!!omap [1]", "!!pairs [1]", "!!map x", "!!seq x", "!!set {a}", "!!str {a: 1}", "!own 1", "!<tag:x,2000:y> 1",
+]
+
+
+@pytest.mark.parametrize("value", TAGGED)
+def test_a_tag_is_one_line(copy, value):
+    """Each of these is YAML that PyYAML's SafeLoader takes, or fails at with another exception than YAMLError."""
+    with_seed(copy, value)
+    with pytest.raises(BundleError, match=r"settings.yaml is damaged\. Copy the bundle again"):
+        load_bundle(copy)
 
 
 @pytest.mark.parametrize("signed", [False, True])

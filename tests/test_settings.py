@@ -4,6 +4,8 @@ from __future__ import annotations
 
 import dataclasses
 import itertools
+import re
+import typing
 
 import hypothesis
 import hypothesis.strategies as st
@@ -15,10 +17,14 @@ from omegaconf import OmegaConf
 from seq2seq.command import CONFIGURATION
 from seq2seq.errors import SettingError
 from seq2seq.run_name import register, run_name
+from seq2seq.settings.doctor import DoctorSettings
+from seq2seq.settings.evaluate import EvaluateSettings
 from seq2seq.settings.experiment import ExperimentSettings
 from seq2seq.settings.model import AttentionFeed, CellKind, ContextKind, FeedContext, NetworkSettings
+from seq2seq.settings.prepare import PrepareSettings
 from seq2seq.settings.reading import differences, read_settings, write_settings
 from seq2seq.settings.training import Schedule, TrainSettings
+from seq2seq.settings.translate import TranslateSettings
 
 
 def composed(*overrides: str) -> dict:
@@ -220,3 +226,31 @@ def test_differences_name_the_dotted_key():
     old, new = write_settings(TrainSettings()), write_settings(TrainSettings(seed=2))
     new["optimizer"]["schedule"] = Schedule.COSINE.value
     assert differences(old, new) == [("seed", 1, 2), ("optimizer.schedule", "inverse_sqrt", "cosine")]
+
+
+def whole_numbers(kind, where=""):
+    """(dotted key) of every setting of a dataclass that takes a whole number."""
+    hints = typing.get_type_hints(kind)
+    for field in dataclasses.fields(kind):
+        kinds = [hints[field.name], *typing.get_args(hints[field.name])]
+        if int in kinds:
+            yield f"{where}{field.name}"
+        for one in kinds:
+            if dataclasses.is_dataclass(one):
+                yield from whole_numbers(one, f"{where}{field.name}.")
+
+
+@pytest.mark.parametrize("number", [1 << 31, 1 << 61, 10**19, 10**30, -(1 << 63)])
+@pytest.mark.parametrize("kind", [TrainSettings, EvaluateSettings, TranslateSettings, PrepareSettings, DoctorSettings])
+def test_every_whole_number_has_an_upper_bound(kind, number):
+    """Nothing that a bundle or a person claims reaches an arithmetic that it overflows."""
+    keys = list(whole_numbers(kind))
+    assert keys
+    for key in keys:
+        *groups, name = key.split(".")
+        mapping = {name: number}
+        for group in reversed(groups):
+            mapping = {group: mapping}
+        with pytest.raises(SettingError, match=re.escape(key)) as caught:
+            read_settings(kind, mapping)
+        assert "out of range" in str(caught.value)

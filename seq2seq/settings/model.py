@@ -8,6 +8,9 @@ import enum
 from seq2seq.errors import SettingError
 from seq2seq.settings.reading import check
 
+# No network is larger. What a bundle claims to be is believed up to here, before its weights are looked at.
+WIDEST, MOST_LAYERS = 1 << 16, 100
+
 
 class Shape(enum.Enum):
     N_TO_M = "n_to_m"      # x_1..x_N -> c -> y_1..y_M       translation: encoder and decoder joined by c
@@ -88,7 +91,7 @@ class CellSettings:
     transitions: int = 0      # further steps without an input at every t              Pascanu et al. 2014
 
     def __post_init__(self) -> None:
-        check(self, "transitions", at_least=0)
+        check(self, "transitions", at_least=0, at_most=MOST_LAYERS)
         if self.nonlinearity is Nonlinearity.RELU and self.kind is not CellKind.RNN:
             raise SettingError(f"nonlinearity=relu belongs to kind=rnn; kind={self.kind.value} has its own. Use tanh.")
 
@@ -102,7 +105,7 @@ class ContextSettings:
 
     def __post_init__(self) -> None:
         for field in ("hops", "width"):
-            check(self, field, at_least=1)
+            check(self, field, at_least=1, at_most=WIDEST)
         if self.hops > 1 and (self.kind is not ContextKind.POOLED or self.pooling is not Pooling.ATTENTIVE):
             raise SettingError(f"hops={self.hops} needs context=pooled and context.pooling=attentive. Choose these, "
                                "or context.hops=1.")
@@ -124,7 +127,7 @@ class AttentionSettings:
     lexical: bool = False    # the attended source embeddings enter the output too     Nguyen & Chiang 2018
 
     def __post_init__(self) -> None:
-        check(self, "heads", at_least=0)
+        check(self, "heads", at_least=0, at_most=WIDEST)
         if self.heads == 0:
             self.heads = HEADS if self.score is ScoreKind.SCALED else 1
         if self.heads > 1 and self.score is not ScoreKind.SCALED:
@@ -160,8 +163,9 @@ class WordSettings:
     rows: int = 65_536    # of the table of whole words
 
     def __post_init__(self) -> None:
-        for field in dataclasses.fields(self):
-            check(self, field.name, at_least=1)
+        check(self, "rows", at_least=1, at_most=1 << 24)
+        for field in ("hidden", "embedding"):
+            check(self, field, at_least=1, at_most=WIDEST)
 
 
 @dataclasses.dataclass(kw_only=True)
@@ -182,8 +186,10 @@ class ModelSettings:
     dropout: DropoutSettings = dataclasses.field(default_factory=DropoutSettings)
 
     def __post_init__(self) -> None:
-        for field in ("embedding", "hidden", "encoder_layers", "decoder_layers"):
-            check(self, field, at_least=1)
+        for field in ("embedding", "hidden"):
+            check(self, field, at_least=1, at_most=WIDEST)
+        for field in ("encoder_layers", "decoder_layers"):
+            check(self, field, at_least=1, at_most=MOST_LAYERS)
         for name, hidden in (("hidden", self.hidden), ("words.hidden", self.words.hidden)):
             if self.bidirectional and hidden % 2:
                 raise SettingError(f"{name}={hidden} is odd; a bidirectional encoder halves it. Give an even number.")

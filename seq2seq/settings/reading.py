@@ -20,12 +20,14 @@ from typing import Any, TypeVar
 from seq2seq.errors import SettingError
 
 T = TypeVar("T")
+SHOWN = 100  # characters of a value that a message shows
+LARGEST = (1 << 31) - 1  # of the whole numbers: no count, size or seed needs more, and 64-bit arithmetic stays exact
 
 
 def read_settings(kind: type[T], mapping: Mapping[str, Any], where: str = "") -> T:
     """Builds the dataclass `kind` from nested mappings; raises SettingError with the dotted key."""
     if not isinstance(mapping, Mapping):
-        raise SettingError(f"{where or 'settings'}={mapping!r} is not a group of settings.")
+        raise SettingError(f"{where or 'settings'}={_short(repr(mapping))} is not a group of settings.")
     hints = _hints(kind)  # type: ignore[arg-type]
     names = [field.name for field in dataclasses.fields(kind)]  # type: ignore[arg-type]
     for key in mapping:
@@ -112,12 +114,17 @@ def _read(kind: Any, value: Any, where: str) -> Any:
         return read_settings(kind, value, where)  # type: ignore[arg-type]
     if origin in (list, tuple):
         if isinstance(value, str) or not isinstance(value, (list, tuple)):
-            raise SettingError(f"{where}={value!r} is not a list. Write it as {where}=[a,b].")
+            raise SettingError(f"{where}={_short(repr(value))} is not a list. Write it as {where}=[a,b].")
         item = typing.get_args(kind)[0]
         return origin(_read(item, entry, f"{where}[{i}]") for i, entry in enumerate(value))
     if isinstance(kind, type) and issubclass(kind, enum.Enum):
         return _read_choice(kind, value, where)
     return _read_scalar(kind, value, where)
+
+
+def _short(text: str) -> str:
+    """A value as a message shows it, so that what is said of it stays in sight."""
+    return text if len(text) <= SHOWN else f"{text[:SHOWN]}..."
 
 
 def _read_union(kinds: tuple[Any, ...], value: Any, where: str) -> Any:
@@ -143,7 +150,7 @@ def _read_choice(kind: type[enum.Enum], value: Any, where: str) -> enum.Enum:
     close = difflib.get_close_matches(str(value), choices, n=1)
     hint = f" Did you mean {close[0]}?" if close else ""
     shown = value if str(value).isprintable() else repr(value)  # a line stays a line
-    raise SettingError(f"{where}={shown} is not one of: {', '.join(choices)}.{hint}")
+    raise SettingError(f"{where}={_short(str(shown))} is not one of: {', '.join(choices)}.{hint}")
 
 
 def _read_scalar(kind: Any, value: Any, where: str) -> Any:
@@ -152,7 +159,9 @@ def _read_scalar(kind: Any, value: Any, where: str) -> Any:
             return float(value)
         except OverflowError:
             raise SettingError(f"{where} is out of range: give a number that a float can hold.") from None
+    if kind is int and isinstance(value, int) and abs(value) > LARGEST:
+        raise SettingError(f"{where} is out of range: give a whole number of at most {LARGEST}.")
     if kind is Any or (isinstance(value, kind) and not (kind is int and isinstance(value, bool))):
         return value
     words = {int: "a whole number", float: "a number", bool: "true or false", str: "a text"}
-    raise SettingError(f"{where}={value!r} is not {words.get(kind, kind)}.")
+    raise SettingError(f"{where}={_short(repr(value))} is not {words.get(kind, kind)}.")
