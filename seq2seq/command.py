@@ -17,6 +17,7 @@ from collections.abc import Callable
 from pathlib import Path
 from typing import Any, NoReturn, TypeVar
 
+from seq2seq.command_line import understood, versions
 from seq2seq.errors import UserError
 from seq2seq.folders import told
 from seq2seq.settings.reading import read_settings
@@ -35,6 +36,11 @@ def command(config_name: str, kind: type[T]) -> Callable[[Callable[[T], None]], 
             os.environ["HYDRA_FULL_ERROR"] = "1"
             logging.basicConfig(stream=sys.stderr, level=logging.INFO, format="%(message)s", force=True)
             try:
+                words = understood(sys.argv[1:], CONFIGURATION, config_name)
+                if "--version" in words:
+                    print(versions())
+                    return
+                sys.argv[1:] = words
                 _under_hydra(main, config_name, kind)
             except UserError as error:
                 _fail(str(error))

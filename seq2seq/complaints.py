@@ -2,20 +2,18 @@
 
 from __future__ import annotations
 
-import difflib
 import re
-import sys
-from collections.abc import Iterator
 from pathlib import Path
-from typing import Any
 
-from hydra import compose, initialize_config_dir
-from hydra.core.global_hydra import GlobalHydra
 from hydra.errors import HydraException, OverrideParseException
-from omegaconf import OmegaConf
 from omegaconf.errors import OmegaConfBaseException
 
+from seq2seq.command_line import groups_of, unknown_choice
+from seq2seq.settings.commands import COMMANDS, dotted_keys, types_of
+from seq2seq.settings.nearest import nearest, similar
+
 _UNKNOWN_KEY = re.compile(r"Could not (?:override|delete|append to config).*?'([^']+)'")
+_SEVERAL_VALUES = re.compile(r"Ambiguous value for argument '([^'=]+)=([^']*)'")
 _UNKNOWN_CHOICE = re.compile(r"Could not find '([^']+)/([^'/]+)'")
 
 
@@ -26,51 +24,29 @@ def one_line(error: Exception, folder: Path, config_name: str) -> str | None:
     text = str(error)
     if isinstance(error, OverrideParseException):
         return f"{error.override!r} is not name=value. Put text with special characters in two quotes: name=\"'a, b'\""
+    if found := _SEVERAL_VALUES.search(text):
+        return (f"{found[1]}={found[2]} names several values. Write {found[1]}=[{found[2]}] for a list, "
+                f"{found[1]}=\"'{found[2]}'\" for a text with a comma, or add --multirun for one run with each.")
     if (found := _UNKNOWN_CHOICE.search(text)) and (folder / found[1]).is_dir():
-        return _unknown_choice(folder, *found.groups())
-    if (found := _UNKNOWN_KEY.search(text)) and (line := _unknown_key(found[1], folder, config_name)):
-        return line
+        return unknown_choice(folder, *found.groups())
+    if found := _UNKNOWN_KEY.search(text):
+        return _unknown_key(found[1], folder, config_name)
     first = " ".join(text.split("\n\n", maxsplit=1)[0].split())
     if error.__cause__ is not None and str(error.__cause__).strip():
         first += " " + str(error.__cause__).splitlines()[0].strip()
     return first.removesuffix("Set the environment variable HYDRA_FULL_ERROR=1 for a complete stack trace.").strip()
 
 
-def _unknown_choice(folder: Path, group: str, choice: str) -> str:
-    choices = sorted(path.stem for path in (folder / group).glob("*.yaml"))
-    return f"{group}={choice} is not one of: {', '.join(choices)}.{_nearest(choice, choices)}"
-
-
-def _unknown_key(key: str, folder: Path, config_name: str) -> str | None:
-    try:
-        mapping = _composed(folder, config_name)
-    except Exception:  # a second mistake on the same command line: Hydra's own words will do
-        return None
-    group, _, name = key.rpartition(".")
-    inside = OmegaConf.select(OmegaConf.create(mapping), group) if group else mapping
-    if not OmegaConf.is_dict(inside) and not isinstance(inside, dict):
-        return f"{key} is not a setting.{_nearest(key, list(_dotted(mapping)))}"
-    names = [str(each) for each in inside]
-    hint = _nearest(name, names, f"{group}." if group else "") or f" The choices are: {', '.join(names)}."
-    return f"{key} is not a setting.{hint}"
-
-
-def _composed(folder: Path, config_name: str) -> dict[str, Any]:
-    """The settings with the groups chosen on the command line, and nothing else of it."""
-    chosen = [word for word in sys.argv[1:] if (folder / word.lstrip("+").partition("=")[0]).is_dir()]
-    GlobalHydra.instance().clear()
-    with initialize_config_dir(str(folder), version_base="1.3"):
-        mapping: Any = OmegaConf.to_container(compose(config_name, overrides=chosen))
-    return mapping
-
-
-def _dotted(mapping: dict[str, Any], where: str = "") -> Iterator[str]:
-    for key, value in mapping.items():
-        yield f"{where}{key}"
-        if isinstance(value, dict):
-            yield from _dotted(value, f"{where}{key}.")
-
-
-def _nearest(word: str, choices: list[str], where: str = "") -> str:
-    close = difflib.get_close_matches(word, choices, n=1, cutoff=0.7)
-    return f" Did you mean {where}{close[0]}?" if close else ""
+def _unknown_key(key: str, folder: Path, config_name: str) -> str:
+    command, kind = COMMANDS[config_name]
+    group = key.rpartition(".")[0]
+    keys, groups = list(dotted_keys(kind)), groups_of(folder, config_name)
+    within = [name.rpartition(".")[2] for name in keys if name.rpartition(".")[0] == group]
+    if hint := nearest(key.rpartition(".")[2], within, f"{group}." if group else ""):
+        return f"{key} is not a setting.{hint}"
+    for other, (name, its_kind) in COMMANDS.items():
+        if types_of(its_kind, key) or key in groups_of(folder, other):
+            return f"{key} is not a setting of {command}. {key}= belongs to {name}."
+    if close := similar(key, [*keys, *groups]):
+        return f"{key} is not a setting. Did you mean {' or '.join(close)}?"
+    return f"{key} is not a setting. The choices are: {', '.join(within or groups)}."

@@ -85,7 +85,7 @@ class HubData:
 
 
 DataSettings = GrammarData | FilesData | Multi30kData | HubData
-_KINDS: dict[str, type] = {"grammar": GrammarData, "files": FilesData, "multi30k": Multi30kData, "hub": HubData}
+DATA_KINDS: dict[str, type] = {"grammar": GrammarData, "files": FilesData, "multi30k": Multi30kData, "hub": HubData}
 
 
 @dataclasses.dataclass(kw_only=True)
@@ -287,9 +287,9 @@ def read_data(mapping: Mapping[str, Any]) -> DataSettings:
     """The dataclass that `kind` names, from the other keys. Raises SettingError with the dotted key."""
     rest = dict(mapping)
     kind = rest.pop("kind", None)
-    if kind not in _KINDS:
-        raise SettingError(f"data.kind={kind} is not one of: {', '.join(_KINDS)}.")
-    return read_settings(_KINDS[kind], rest, "data")
+    if kind not in DATA_KINDS:
+        raise SettingError(f"data.kind={kind} is not one of: {', '.join(DATA_KINDS)}.")
+    return read_settings(DATA_KINDS[kind], rest, "data")
 
 
 def _check_sizes(data: FilesData | HubData) -> None:

@@ -8,7 +8,6 @@ of range with the dotted key, the value and the choices. Nothing is guessed: "3"
 from __future__ import annotations
 
 import dataclasses
-import difflib
 import enum
 import functools
 import math
@@ -18,6 +17,7 @@ from collections.abc import Mapping
 from typing import Any, TypeVar
 
 from seq2seq.errors import SettingError
+from seq2seq.settings.nearest import nearest
 
 T = TypeVar("T")
 SHOWN = 100  # characters of a value that a message shows
@@ -27,7 +27,7 @@ LARGEST = (1 << 31) - 1  # of the whole numbers: no count, size or seed needs mo
 def read_settings(kind: type[T], mapping: Mapping[str, Any], where: str = "") -> T:
     """Builds the dataclass `kind` from nested mappings; raises SettingError with the dotted key."""
     if not isinstance(mapping, Mapping):
-        raise SettingError(f"{where or 'settings'}={_short(repr(mapping))} is not a group of settings.")
+        raise SettingError(f"{where or 'settings'}={_shown(mapping)} is not a group of settings.")
     hints = _hints(kind)  # type: ignore[arg-type]
     names = [field.name for field in dataclasses.fields(kind)]  # type: ignore[arg-type]
     for key in mapping:
@@ -101,8 +101,7 @@ def _join(where: str, key: str) -> str:
 
 
 def _unknown(dotted: str, key: str, names: list[str]) -> str:
-    close = difflib.get_close_matches(key, names, n=1)
-    hint = f"Did you mean {close[0]}?" if close else "The choices are: " + ", ".join(names) + "."
+    hint = nearest(key, names).strip() or "The choices are: " + ", ".join(names) + "."
     return f"{dotted} is not a setting. {hint}"
 
 
@@ -114,12 +113,18 @@ def _read(kind: Any, value: Any, where: str) -> Any:
         return read_settings(kind, value, where)  # type: ignore[arg-type]
     if origin in (list, tuple):
         if isinstance(value, str) or not isinstance(value, (list, tuple)):
-            raise SettingError(f"{where}={_short(repr(value))} is not a list. Write it as {where}=[a,b].")
+            raise SettingError(f"{where}={_shown(value)} is not a list. Write it as {where}=[a,b].")
         item = typing.get_args(kind)[0]
         return origin(_read(item, entry, f"{where}[{i}]") for i, entry in enumerate(value))
     if isinstance(kind, type) and issubclass(kind, enum.Enum):
         return _read_choice(kind, value, where)
     return _read_scalar(kind, value, where)
+
+
+def _shown(value: Any) -> str:
+    """As a person writes it: null, true, false."""
+    plain = {None: "null", True: "true", False: "false"}
+    return plain[value] if value is None or isinstance(value, bool) else _short(repr(value))
 
 
 def _short(text: str) -> str:
@@ -147,10 +152,8 @@ def _read_choice(kind: type[enum.Enum], value: Any, where: str) -> enum.Enum:
         value = str(value).lower()
     if value in choices:
         return kind(value)
-    close = difflib.get_close_matches(str(value), choices, n=1)
-    hint = f" Did you mean {close[0]}?" if close else ""
-    shown = value if str(value).isprintable() else repr(value)  # a line stays a line
-    raise SettingError(f"{where}={_short(str(shown))} is not one of: {', '.join(choices)}.{hint}")
+    shown = str(value) if isinstance(value, str) and value.isprintable() else _shown(value)  # a line stays a line
+    raise SettingError(f"{where}={_short(shown)} is not one of: {', '.join(choices)}.{nearest(str(value), choices)}")
 
 
 def _read_scalar(kind: Any, value: Any, where: str) -> Any:
@@ -164,4 +167,4 @@ def _read_scalar(kind: Any, value: Any, where: str) -> Any:
     if kind is Any or (isinstance(value, kind) and not (kind is int and isinstance(value, bool))):
         return value
     words = {int: "a whole number", float: "a number", bool: "true or false", str: "a text"}
-    raise SettingError(f"{where}={_short(repr(value))} is not {words.get(kind, kind)}.")
+    raise SettingError(f"{where}={_shown(value)} is not {words.get(kind, kind)}.")

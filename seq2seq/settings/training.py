@@ -168,6 +168,8 @@ class TrainSettings(NetworkSettings):
     def __post_init__(self) -> None:
         super().__post_init__()
         check(self, "seed", at_least=0)
+        if not self.corpus:
+            raise SettingError("corpus is empty. Give the folder of a packed corpus: corpus=data/NAME")
         self._check_measure()
         if self.search.shortlist:
             raise SettingError(f"search.shortlist={self.search.shortlist} is for translate.py and evaluate.py; "
