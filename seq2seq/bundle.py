@@ -17,6 +17,7 @@ import dataclasses
 import hashlib
 import json
 import math
+import os
 from pathlib import Path
 from typing import Any
 
@@ -51,6 +52,7 @@ WEIGHTS, SETTINGS, INFO, CARD = "weights.safetensors", "settings.yaml", "bundle.
 JOINT, SEPARATE = "tokenizer.model", ("tokenizer.source.model", "tokenizer.target.model")
 _LANGUAGE_LIMIT = 100  # characters of a language's name
 _SAID = 250            # characters of a setting's error that are shown
+_TRIES = 10            # at reading a bundle that is being replaced
 
 
 @dataclasses.dataclass(frozen=True, kw_only=True)
@@ -99,9 +101,34 @@ def save_bundle(folder: Path, model: Network, tokenizers: tuple[Tokenizer, Token
 def load_bundle(path: Path, device: str = "cpu", setting: str = "run") -> Bundle:
     """Opens a bundle folder, or a run folder's best/ (else last/), that `setting` names.
 
-    Raises BundleError for any damage.
+    One that training replaces meanwhile is read again. Raises BundleError for any damage.
     """
-    folder = _find(Path(path), setting)
+    for _ in range(_TRIES):
+        found = _identity(Path(path))
+        try:
+            return _load(Path(path), device, setting)
+        except BundleError:
+            # Files of two bundles do not go together: their checksums say so.
+            if _identity(Path(path)) == found:
+                raise
+    raise BundleError(f"{path} was replaced {_TRIES} times while it was read. Try again when training has slowed down.")
+
+
+def _identity(path: Path) -> list[tuple[int, int, int] | None]:
+    """Changes when the folder, or its best/ or last/, is replaced."""
+    found: list[tuple[int, int, int] | None] = []
+    for folder in (path, path / "best", path / "last"):
+        try:
+            status = os.stat(folder)
+        except OSError:
+            found.append(None)
+        else:
+            found.append((status.st_dev, status.st_ino, status.st_ctime_ns))
+    return found
+
+
+def _load(path: Path, device: str, setting: str) -> Bundle:
+    folder = _find(path, setting)
     info = _read_info(folder)
     settings = _read_settings(folder, info)
     source, target = _read_tokenizers(folder, info)

@@ -1,14 +1,14 @@
 """The files of a model bundle, read as if a stranger had made them.
 
-Only ordinary files under their own names are opened: no link is followed, and no pipe or device
-waited for. No memory is set aside before the size is known to be one that a bundle can have, and
-none for weights before their shapes are known to be those of the network.
+Only ordinary files under their own names are opened, and no pipe or device is waited for. A link to such a file is
+followed, for that is how the hub's cache, DVC and Nix keep models; what it leads to counts only if its checksum is the
+recorded one, and no message quotes a file. No memory is set aside before the size is known to be one that a bundle
+can have, and none for weights before their shapes are known to be those of the network.
 """
 
 from __future__ import annotations
 
 import contextlib
-import errno
 import hashlib
 import io
 import json
@@ -95,20 +95,22 @@ def _is_fp32(entry: Any) -> bool:
 @contextlib.contextmanager
 def _opened(path: Path, limit: int) -> Iterator[io.BufferedReader]:
     flags = os.O_RDONLY
-    for name in ("O_NOFOLLOW", "O_NONBLOCK", "O_CLOEXEC", "O_BINARY"):  # each where the system has it
+    for name in ("O_NONBLOCK", "O_CLOEXEC", "O_BINARY"):  # each where the system has it
         flags |= getattr(os, name, 0)
     try:
-        descriptor = os.open(path, flags)
+        ordinary = stat.S_ISREG(os.stat(path).st_mode)  # first: some devices act when they are opened
+        descriptor = os.open(path, flags) if ordinary else None
     except FileNotFoundError:
-        raise BundleError(f"{path} is missing. {CURE}") from None
-    except OSError as error:
-        cause = "is a link" if error.errno in (errno.ELOOP, errno.EMLINK) else f"cannot be read: {error.strerror}"
+        cause = "is a link to a file that is missing" if os.path.islink(path) else "is missing"
         raise BundleError(f"{path} {cause}. {CURE}") from None
+    except OSError as error:
+        raise BundleError(f"{path} cannot be read: {error.strerror}. {CURE}") from None
+    if descriptor is None:
+        raise BundleError(f"{path} is not an ordinary file. {CURE}")
     status = os.fstat(descriptor)
-    if not stat.S_ISREG(status.st_mode):
-        os.close(descriptor)
-        raise BundleError(f"{path} is no ordinary file. {CURE}")
     with open(descriptor, "rb") as file:
+        if not stat.S_ISREG(status.st_mode):
+            raise BundleError(f"{path} is not an ordinary file. {CURE}")
         if status.st_size > limit:
             raise BundleError(f"{path} is damaged (more than {limit} bytes). {CURE}")
         yield file

@@ -57,6 +57,8 @@ def load_checkpoint(folder: Path) -> dict[str, Any] | None:
         try:
             content = _read(place)
         except _Damaged as cause:
+            if not place.exists():  # the run is under way, has newer ones by now, and removed this one
+                return load_checkpoint(folder)
             log.warning("checkpoint %s is damaged (%s) and passed over", place, cause)
             continue
         if place != places[0]:

@@ -40,12 +40,13 @@ _PART, _OLD = "part", "old"
 def whole_folder(path: Path) -> Iterator[Path]:
     """Yields an empty folder beside `path` that takes the place of `path` when the block succeeds.
 
-    After an exception the yielded folder is removed and `path` is as it was. Raises UserError
-    (one line: path, cause, cure) when there is no space, no permission, or the disk fails.
+    After an exception the yielded folder is removed and `path` is as it was. A link keeps pointing where it points:
+    what is replaced is the folder there. Raises UserError (one line: path, cause, cure) when there is no space, no
+    permission, or the disk fails.
     """
-    path = Path(path)
+    named, path = Path(path), _behind_links(path)
     part = _beside(path, _PART)
-    with writing(path):
+    with writing(named):
         make_folder(path.parent)
         remove_leftovers(path.parent, path.name)
         part.mkdir()
@@ -58,10 +59,10 @@ def whole_folder(path: Path) -> Iterator[Path]:
 
 
 def whole_file(path: Path, content: bytes) -> None:
-    """Replaces `path` by `content` in one step. Raises UserError as `whole_folder` does."""
-    path = Path(path)
+    """Replaces `path`, or the file that it links to, by `content` in one step. Raises as `whole_folder` does."""
+    named, path = Path(path), _behind_links(path)
     part = _beside(path, _PART)
-    with writing(path):
+    with writing(named):
         remove_leftovers(path.parent, path.name)
         try:
             with open(part, "wb") as file:
@@ -140,6 +141,11 @@ def remove_leftovers(folder: Path, name: str | None = None) -> None:
             left.unlink(missing_ok=True)
 
 
+def _behind_links(path: Path) -> Path:
+    """What `path` stands for: a link to a folder on a larger disk is not replaced, and nothing is left on either."""
+    return Path(os.path.realpath(path)) if os.path.islink(path) else Path(path)
+
+
 def _beside(path: Path, kind: str) -> Path:
     return path.parent / f".{path.name}.{os.getpid()}.{kind}"
 
@@ -148,7 +154,7 @@ def _concerns(error: OSError, path: Path) -> bool:
     # The block may also fail to read a file elsewhere: that is no fault of `path`.
     if not isinstance(error.filename, (str, os.PathLike)):
         return True
-    here, there = path.absolute().parent, Path(os.fspath(error.filename)).absolute()
+    here, there = _behind_links(path).absolute().parent, Path(os.fspath(error.filename)).absolute()
     return there.is_relative_to(here) or here.is_relative_to(there)
 
 

@@ -16,6 +16,7 @@ import numpy as np
 import pytest
 import torch
 import yaml
+from hostile_bundle import make_hostile_bundle, tokenizer
 from tiny_corpus import make_corpus
 from torch import Tensor
 
@@ -23,6 +24,7 @@ from seq2seq import bundle as bundles
 from seq2seq.bundle import load_bundle, save_bundle
 from seq2seq.corpus import PackedCorpus
 from seq2seq.errors import BundleError
+from seq2seq.folders import whole_folder
 from seq2seq.models.build import build_model
 from seq2seq.settings.reading import read_settings
 from seq2seq.settings.training import TrainSettings
@@ -126,11 +128,22 @@ ALIASES = b"a: &a [1, 1, 1]\n" + b"".join(  # each line stands for three times t
     f"{new}: &{new} [*{old}, *{old}, *{old}]\n".encode()
     for old, new in zip("abcdefghijkl", "bcdefghijklm", strict=True))
 
-def moved_behind_a_link(folder: Path, name: str) -> None:
-    """The file, whole and with a fitting checksum, but outside of the folder."""
+def linked(folder: Path, name: str, to: Path) -> None:
+    (folder / name).unlink()
+    (folder / name).symlink_to(to)
+
+
+def moved_behind_a_link(folder: Path, name: str, content: bytes | None) -> None:
+    """The file is a link to one outside of the folder, with this content, or to none."""
     outside = folder.parent / name
-    shutil.move(folder / name, outside)
-    (folder / name).symlink_to(outside)
+    if content is not None:
+        outside.write_bytes(content)
+    linked(folder, name, outside)
+
+
+def a_pipe(folder: Path) -> Path:
+    os.mkfifo(folder.parent / "pipe")
+    return folder.parent / "pipe"
 
 
 def as_a_pipe(folder: Path, name: str) -> None:
@@ -180,13 +193,9 @@ DAMAGES = {
     "endless language": (lambda f: with_info(f, languages=["en", "d" * 10_000]), r"damaged \(languages"),
     "corpus of another kind": (lambda f: with_info(f, corpus=["tiny"]), "sha256 or corpus"),
     "corpus folder of another kind": (lambda f: with_info(f, corpus={"folder": 5}), "sha256 or corpus"),
-    "linked weights": (lambda f: moved_behind_a_link(f, "weights.safetensors"), "weights.safetensors is a link"),
-    "linked settings": (lambda f: moved_behind_a_link(f, "settings.yaml"), "settings.yaml is a link"),
-    "linked info": (lambda f: moved_behind_a_link(f, "bundle.json"), "bundle.json is a link"),
-    "linked tokenizer": (lambda f: moved_behind_a_link(f, "tokenizer.model"), "tokenizer.model is a link"),
-    "a pipe for weights": (lambda f: as_a_pipe(f, "weights.safetensors"), "weights.safetensors is no ordinary file"),
+    "a pipe for weights": (lambda f: as_a_pipe(f, "weights.safetensors"), "is not an ordinary file"),
     "a folder for weights": (lambda f: ((f / "weights.safetensors").unlink(), (f / "weights.safetensors").mkdir()),
-                             "weights.safetensors is no ordinary file"),
+                             "weights.safetensors is not an ordinary file"),
     "sparse weights": (lambda f: sparse(f, "weights.safetensors", 1 << 40), r"damaged \(more than"),
     "sparse tokenizer": (lambda f: sparse(f, "tokenizer.model", 1 << 40), r"damaged \(more than"),
     "a number no float can hold": (lambda f: with_settings(f, training__clip_norm=10**400), "is not a number"),
@@ -233,9 +242,13 @@ DAMAGES = {
     "weights of noise": (lambda f: resigned(f, "weights.safetensors", bytes(range(256))), "is damaged"),
     "no shortlist": (lambda f: (f / "shortlist.safetensors").unlink(), "shortlist.safetensors is missing"),
     "altered shortlist": (lambda f: (f / "shortlist.safetensors").write_bytes(b"x"), "damaged or was altered"),
-    "linked shortlist": (lambda f: moved_behind_a_link(f, "shortlist.safetensors"), "shortlist.safetensors is a link"),
     "shortlist of noise": (lambda f: resigned(f, "shortlist.safetensors", b"x" * 99), "is damaged .not a safetensors"),
     "shortlist of others": (lambda f: resigned(f, "shortlist.safetensors", a_shortlist(5).written()), "other shapes"),
+    "a link to another file": (lambda f: moved_behind_a_link(f, "settings.yaml", b"seed: 2"), "damaged or was altered"),
+    "a link to no file": (lambda f: moved_behind_a_link(f, "settings.yaml", None), "a link to a file that is missing"),
+    "a link to itself": (lambda f: linked(f, "settings.yaml", f / "settings.yaml"), "settings.yaml cannot be read"),
+    "a link to a device": (lambda f: linked(f, "settings.yaml", Path("/dev/zero")), "is not an ordinary file"),
+    "a link to a pipe": (lambda f: linked(f, "settings.yaml", a_pipe(f)), "is not an ordinary file"),
     "no tokenizer model": (lambda f: resigned(f, "tokenizer.model", b"nothing"), "not a SentencePiece model"),
 }
 
@@ -301,6 +314,57 @@ def test_names_that_leave_the_folder_are_never_opened(copy, monkeypatch):
     assert {path.parent for path in opened} == {copy}
     assert {path.name for path in opened} == {"bundle.json", "settings.yaml", "tokenizer.model", "weights.safetensors",
                                                 "shortlist.safetensors"}
+
+
+def test_a_bundle_may_be_links_into_a_store(copy, tmp_path):
+    """As the hub's cache, DVC, git-annex and Nix keep models."""
+    store, snapshot = tmp_path / "store", tmp_path / "snapshot"
+    store.mkdir()
+    snapshot.mkdir()
+    for number, path in enumerate(sorted(copy.iterdir())):
+        shutil.copy(path, store / str(number))
+        (snapshot / path.name).symlink_to(f"../store/{number}")
+    shutil.rmtree(copy)
+    bundle = load_bundle(snapshot)
+    assert bundle.folder == snapshot and bundle.shortlist is not None
+
+
+@pytest.mark.parametrize("when", ["_read_info", "_read_settings", "_read_tokenizers", "_read_model"])
+def test_a_bundle_that_is_replaced_while_it_is_read_is_read_again(copy, tmp_path, monkeypatch, when):
+    """After any of its files training puts another bundle there, of another tokenizer and another network."""
+    other = make_hostile_bundle(tmp_path / "other", pieces=tokenizer("bpe"), cell={"kind": "lstm"})
+    run = tmp_path / "run"
+    shutil.copytree(copy, run / "best")
+    real, replaced = getattr(bundles, when), []
+
+    def read(*arguments):
+        found = real(*arguments)
+        if not replaced:
+            with whole_folder(run / "best") as part:
+                shutil.copytree(other, part, dirs_exist_ok=True)
+            replaced.append(True)
+        return found
+
+    monkeypatch.setattr(bundles, when, read)
+    bundle = load_bundle(run)
+    assert replaced
+    whole = load_bundle(other)  # nothing of the old one is in it
+    assert (bundle.settings, bundle.source_tokenizer.hash, bundle.shortlist) == (
+        whole.settings, whole.source_tokenizer.hash, None)
+
+
+def test_a_bundle_that_is_replaced_for_ever_ends_with_one_line(copy, tmp_path, monkeypatch):
+    run = tmp_path / "run"
+    shutil.copytree(copy, run / "best")
+
+    def read(*_):
+        with whole_folder(run / "best") as part:
+            shutil.copytree(copy, part, dirs_exist_ok=True)
+        raise BundleError("damaged")
+
+    monkeypatch.setattr(bundles, "_read_settings", read)
+    with pytest.raises(BundleError, match="was replaced 10 times while it was read"):
+        load_bundle(run)
 
 
 def test_a_run_folder_may_be_a_link(copy, tmp_path):

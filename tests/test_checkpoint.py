@@ -54,6 +54,22 @@ def test_a_damaged_one_is_passed_over_and_this_is_said(tmp_path, caplog, damage)
     assert "00000002 is damaged" in caplog.text
 
 
+def test_one_that_a_running_training_removes_while_it_is_read_is_no_damage(tmp_path, monkeypatch, caplog):
+    """fork= of a run that is under way."""
+    save_checkpoint(tmp_path, 1, content(1))
+    real = Path.read_bytes
+
+    def read(path):
+        if path.parent.name == "00000001":
+            for updates in (2, 3):
+                save_checkpoint(tmp_path, updates, content(updates), keep=2)
+        return real(path)
+
+    monkeypatch.setattr(Path, "read_bytes", read)
+    assert load_checkpoint(tmp_path)["state"]["updates"] == 3
+    assert not (tmp_path / "00000001").exists() and "damaged" not in caplog.text
+
+
 def test_a_full_disk_is_one_line_and_the_older_checkpoint_stays(tmp_path, monkeypatch):
     save_checkpoint(tmp_path, 1, content(1))
 

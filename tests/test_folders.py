@@ -28,6 +28,33 @@ def test_a_folder_takes_the_place_of_the_old_one(tmp_path):
     assert [path.name for path in target.parent.iterdir()] == ["corpus"]
 
 
+@pytest.mark.parametrize("there", [True, False])
+def test_a_link_keeps_pointing_where_it_points(tmp_path, there):
+    """data/mine is a link to a folder on a larger disk: that is what is replaced, and nothing is left on this one."""
+    here, large = tmp_path / "here", tmp_path / "large"
+    here.mkdir()
+    if there:
+        (large / "mine").mkdir(parents=True)
+        (large / "mine" / "old").write_text("old")
+    for name, target in (("mine", "../large/mine"), ("again", "mine"), ("file", "../large/file")):
+        (here / name).symlink_to(target)
+    with whole_folder(here / "again") as part:
+        (part / "new").write_text("new")
+        assert part.parent == large
+    whole_file(here / "file", b"content")
+    assert all((here / name).is_symlink() for name in ("mine", "again", "file"))
+    assert content(large / "mine") == content(here / "again") == {"new": "new"}
+    assert sorted(path.name for path in large.iterdir()) == ["file", "mine"]
+    assert sorted(path.name for path in here.iterdir()) == ["again", "file", "mine"]
+
+
+def test_an_error_behind_a_link_names_what_was_asked_for(tmp_path):
+    (tmp_path / "corpus").symlink_to(tmp_path / "large" / "corpus")
+    with pytest.raises(UserError, match="no space left") as caught, whole_folder(tmp_path / "corpus") as part:
+        raise OSError(errno.ENOSPC, os.strerror(errno.ENOSPC), str(part / "data"))
+    assert str(caught.value).startswith(str(tmp_path / "corpus") + " cannot be written")
+
+
 @pytest.mark.parametrize("error", [RuntimeError("no"), KeyboardInterrupt()])
 def test_after_an_error_the_old_folder_is_as_it_was(tmp_path, error):
     target = tmp_path / "corpus"
