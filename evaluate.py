@@ -15,6 +15,7 @@ from seq2seq.errors import SettingError
 from seq2seq.memory import keep_freed_memory
 from seq2seq.settings.evaluate import EvaluateSettings
 from seq2seq.settings.model import LABELS, Shape
+from seq2seq.settings.scoring import Tokenize
 
 if TYPE_CHECKING:
     import torch
@@ -38,6 +39,8 @@ def main(settings: EvaluateSettings) -> None:
     bundles, device = open_bundles([settings.run or "", *settings.ensemble], settings.device)
     shape = bundles[0].settings.shape
     for given, plain, is_set in (("papers=true", "papers=false", settings.papers),
+                                 (f"scoring.tokenize={settings.scoring.tokenize.value}", "scoring.tokenize=auto",
+                                  settings.scoring.tokenize is not Tokenize.AUTO),
                                  (f"ensemble=[{','.join(settings.ensemble)}]", "ensemble=[]", settings.ensemble),
                                  (f"reverse={settings.reverse}", "reverse=null", settings.reverse),
                                  (f"rescore={settings.rescore}", "rescore=null", settings.rescore),
@@ -60,6 +63,7 @@ def score_translations(bundles: Sequence[Bundle], device: torch.device, settings
         make_folder,
         read_pairs,
         read_stored,
+        units_of,
         write_differences,
         write_evaluation,
     )
@@ -71,14 +75,15 @@ def score_translations(bundles: Sequence[Bundle], device: torch.device, settings
     neighbours = open_neighbours(settings.neighbours, bundles, device)
     translator = Translator(bundles, settings.search, ranking=ranking, neighbours=neighbours, device=device,
                             precision=settings.precision, graphs=settings.graphs,
-                            max_source_pieces=settings.max_source_pieces)
+                            max_source_pieces=settings.max_source_pieces, tokenize=settings.scoring.tokenize)
     pairs = read_pairs(settings, bundles[0])
+    units = units_of(pairs, settings, bundles[0])
     other = None if settings.compare is None else read_stored(settings.compare, pairs)
     make_folder(settings.run or "")
     log.info("translating %d sentences", len(pairs.sources))
-    evaluation, translations = evaluate(translator, pairs, settings)
+    evaluation, translations = evaluate(translator, pairs, settings, units)
     comparison, other_by_length = (None, None) if other is None else compare_with(
-        other, pairs, translations, settings.resamples)
+        other, pairs, translations, settings.resamples, units)
     write_evaluation(evaluation, pairs, translations, comparison)
     if other is not None:
         write_differences(evaluation, other, pairs, translations)

@@ -217,8 +217,8 @@ def compare(settings: ReproduceSettings, expected: Expected) -> int:
 def measured(record: dict[str, Any], measure: Measure) -> Measured:
     """From what evaluate.py has written."""
     match measure:
-        case Measure.BLEU:
-            score = record["bleu"]
+        case Measure.BLEU | Measure.CHRF:
+            score = record[measure.value]
             return Measured(score["value"], score["interval"], score["signature"])
         case Measure.ACCURACY:
             return Measured(record["accuracy"], record["interval"], f"per cent of {record['labels']:,} labels")

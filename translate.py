@@ -63,7 +63,8 @@ def answers(settings: TranslateSettings, windows: Iterable[list[str]]) -> Iterat
         return
     translator = Translator(bundles, settings.search, ranking=ranking, neighbours=neighbours, device=device,
                             precision=settings.precision, graphs=settings.graphs,
-                            max_source_pieces=settings.max_source_pieces, long=settings.long)
+                            max_source_pieces=settings.max_source_pieces, long=settings.long,
+                            tokenize=settings.scoring.tokenize)
     for translations in translator.stream(windows, attention=json_lines, name=name):
         yield [json_line(one, n_best > 1) if json_lines else one.text for one in translations]
 

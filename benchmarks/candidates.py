@@ -22,6 +22,7 @@ sys.path.insert(0, str(Path(__file__).resolve().parent.parent))
 
 from seq2seq.errors import UserError
 from seq2seq.scoring import bleu, length_ratio, sentence_bleu
+from seq2seq.scoring_units import tokenizer_for
 from seq2seq.text import read_lines
 
 SCORES = {"reverse": "reverse_score", "rescore": "rescored"}  # what each setting writes beside a candidate
@@ -48,11 +49,12 @@ def main() -> None:
             parser.error(f"{arguments.candidates} is not of translate.py format=jsonl search.n_best=N {setting}=RUN")
     rows = {f"{back:g} | {again:g}": [chosen(some, back, again) for some in found]
             for back in arguments.reverse for again in arguments.rescore}
-    rows["chosen by the | reference"] = by_reference(found, references)
+    tokenize = tokenizer_for("", references)
+    rows["chosen by the | reference"] = by_reference(found, references, tokenize)
     print("| reverse_weight | rescore_weight | BLEU | length |\n|---|---|---|---|")
     for name, translations in rows.items():
-        score = bleu(translations, references, resamples=0)
-        print(f"| {name} | {score.value:.2f} | {length_ratio(translations, references):.3f} |")
+        score = bleu(translations, references, 0, tokenize)
+        print(f"| {name} | {score.value:.2f} | {length_ratio(translations, references, tokenize):.3f} |")
     print(f"\nBLEU: {score.signature}; {sum(map(len, found)) / len(found):.1f} candidates a sentence")
 
 
@@ -65,10 +67,11 @@ def chosen(candidates: list[dict[str, Any]], back: float, again: float) -> str:
     return best["translation"] if best else ""
 
 
-def by_reference(found: list[list[dict[str, Any]]], references: list[str]) -> list[str]:
+def by_reference(found: list[list[dict[str, Any]]], references: list[str], tokenize: str) -> list[str]:
     """Of each sentence the candidate of the best BLEU (smoothed): about what the best ranking could reach."""
     texts = [one["translation"] for some in found for one in some]
-    values = iter(sentence_bleu(texts, [to for some, to in zip(found, references, strict=True) for _ in some]))
+    wanted = [to for some, to in zip(found, references, strict=True) for _ in some]
+    values = iter(sentence_bleu(texts, wanted, tokenize))
     best = []
     for some in found:
         scores = [next(values) for _ in some]

@@ -42,6 +42,7 @@ def main() -> None:
     from seq2seq.corpus import PackedCorpus
     from seq2seq.memory import keep_freed_memory
     from seq2seq.scoring import bleu
+    from seq2seq.scoring_units import tokenizer_for
 
     torch.set_num_threads(int(options["threads"]))
     keep_freed_memory()
@@ -67,7 +68,8 @@ def main() -> None:
     print(f"{len(sources)} sentences, {options['threads']} threads\n")
     print("| search | seconds | ratio | BLEU |\n|---|---|---|---|")
     for name, taken in zip(translators, seconds, strict=True):
-        print(f"| {name} | {taken:.1f} | {taken / seconds[0]:.1f} | {bleu(found[name], references, 0).value:.2f} |")
+        score = bleu(found[name], references, 0, tokenizer_for(corpus.languages[1], references))
+        print(f"| {name} | {taken:.1f} | {taken / seconds[0]:.1f} | {score.value:.2f} |")
 
 
 if __name__ == "__main__":

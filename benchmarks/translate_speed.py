@@ -66,6 +66,7 @@ def batch(bundle, sources: Sequence[str], references: Sequence[str], machine, op
 
     from seq2seq import Translator
     from seq2seq.scoring import bleu
+    from seq2seq.scoring_units import tokenizer_for
     from seq2seq.settings.reading import read_settings
     from seq2seq.settings.search import SearchSettings
     from seq2seq.settings.translate import Numbers
@@ -91,7 +92,7 @@ def batch(bundle, sources: Sequence[str], references: Sequence[str], machine, op
         work = floor.count(bundle.settings, len(bundle.target_tokenizer), lengths)
         hypotheses = 1 if way[0] == "greedy" else searches[way].beam_size
         least = machine.floor(work.search(lengths, hypotheses), 0) * pieces
-        score = bleu([one.text for one in translations], references, resamples=0)
+        score = bleu([one.text for one in translations], references, 0, tokenizer_for(bundle.languages[1], references))
         print(f"| {' | '.join(way)} | {pieces / seconds[way]:,.0f} | {len(sources) / seconds[way]:,.0f} | "
               f"{least / seconds[way]:.2f} | {score.value:.2f} |", flush=True)
 

@@ -54,8 +54,8 @@ class Cleaning:
             batch = dropped(self.report[name], drop(*batch), batch)
         return batch
 
-    def _change(self, tally: Tally, change: filters.Change, batch: Batch) -> Batch:
-        source, target = after = change(batch[0]), change(batch[1])
+    def _change(self, tally: Tally, change: filters.Changes, batch: Batch) -> Batch:
+        source, target = after = change[0](batch[0]), change[1](batch[1])
         tally.checked += len(source)
         if source is batch[0] and target is batch[1]:
             return batch

@@ -8,41 +8,22 @@ is touched when that shows nothing to do.
 from __future__ import annotations
 
 import re
-import unicodedata
 from collections.abc import Callable
 from typing import Any
 
 import numpy as np
 
 from seq2seq.errors import SettingError
+from seq2seq.languages import writes_zero_width_spaces
+from seq2seq.normalization import control, control_between_words, unicode
 from seq2seq.settings.prepare import CleaningSettings, LanguageFilter, LengthFilter, RatioFilter, ScriptFilter
 
 Lines = list[str]
 Change = Callable[[Lines], Lines]                # returns its argument itself when nothing changes
+Changes = tuple[Change, Change]                  # of the source and of the target side
 Drop = Callable[[Lines, Lines], np.ndarray]      # (lines,) bool, True: stays
 
-# Invisible and no white space: controls, soft hyphen, zero-width space, direction marks, byte-order
-# mark. The joiners U+200C and U+200D stay: Persian, Indic scripts and emoji need them.
-CONTROLS = (
-    "\x00-\x08\x0e-\x1b\x7f-\x84\x86-\x9f\xad"
-    "\u200b\u200e\u200f\u202a-\u202e\u2060\u2066-\u2069\ufeff\ufff9-\ufffb"
-)
-_CONTROLS = re.compile(f"[{CONTROLS}]")
 _DIGITS = re.compile(r"\d(?:[\d.,]*\d)?")
-
-
-def unicode(lines: Lines) -> Lines:
-    """Canonical composition (NFC): e and a combining accent become é."""
-    if unicodedata.is_normalized("NFC", " ".join(lines)):
-        return lines
-    return [unicodedata.normalize("NFC", line) for line in lines]
-
-
-def control(lines: Lines) -> Lines:
-    """Control and other invisible characters become nothing."""
-    if " ".join(lines).isprintable():  # none of them is printable; nor are some that may stay
-        return lines
-    return [line if line.isprintable() else _CONTROLS.sub("", line) for line in lines]
 
 
 def whitespace(lines: Lines) -> Lines:
@@ -154,9 +135,12 @@ def language(settings: LanguageFilter, languages: tuple[str, str]) -> Drop:
     return drop
 
 
-def build(settings: CleaningSettings, languages: tuple[str, str]) -> tuple[dict[str, Change], dict[str, Drop]]:
+def build(settings: CleaningSettings, languages: tuple[str, str]) -> tuple[dict[str, Changes], dict[str, Drop]]:
     """The filters that are on, by name, in the order in which they run."""
-    changes: dict[str, Change] = {"unicode": unicode, "control": control, "whitespace": whitespace}
+    source, target = (control_between_words if writes_zero_width_spaces(language) else control
+                      for language in languages)
+    changes: dict[str, Changes] = {
+        "unicode": (unicode, unicode), "control": (source, target), "whitespace": (whitespace, whitespace)}
     drops: dict[str, Callable[[], Drop]] = {
         "empty": lambda: empty,
         "length": lambda: length(settings.length),

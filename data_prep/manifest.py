@@ -17,6 +17,7 @@ from data_prep.sources.base import Source
 from seq2seq.corpus import FORMAT_VERSION, MANIFEST
 from seq2seq.corpus_files import checksum
 from seq2seq.errors import CorpusError
+from seq2seq.languages import writes_zero_width_spaces
 from seq2seq.settings.prepare import PrepareSettings
 from seq2seq.settings.reading import differences, write_settings
 from seq2seq.tokenizer import Tokenizer
@@ -42,7 +43,10 @@ def origin(source: Source, settings: PrepareSettings, given: tuple[Tokenizer, To
     written["data"] = {
         key: value for key, value in written["data"].items() if not (key in _PATHS and isinstance(value, str))
     }
-    return json.loads(json.dumps({"raw": source.fingerprint(), "settings": written, "steps": STEPS}))
+    steps: dict[str, Any] = {"steps": STEPS}
+    if any(map(writes_zero_width_spaces, source.languages)):  # which were removed once
+        steps["zero_width_spaces"] = "kept"
+    return json.loads(json.dumps({"raw": source.fingerprint(), "settings": written, **steps}))
 
 
 def existing(folder: Path) -> dict[str, Any] | None:

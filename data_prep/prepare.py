@@ -28,6 +28,7 @@ from data_prep.workers import Workers
 from seq2seq.corpus import JOINT, SEPARATE, SPLITS
 from seq2seq.errors import CorpusError
 from seq2seq.folders import remove_leftovers, whole_folder, writing
+from seq2seq.languages import writes_zero_width_spaces
 from seq2seq.settings.prepare import PrepareSettings
 from seq2seq.shortlist import SHORTLIST, Shortlist
 from seq2seq.tokenizer import Tokenizer
@@ -136,7 +137,8 @@ class Preparation:
             for side, (name, own) in enumerate(zip(SEPARATE, (settings.source, settings.target), strict=True))]
         for name, sides, wanted in jobs:
             start = time.monotonic()
-            model = Tokenizer(tokenization.learn(functools.partial(sample.lines, sides), wanted))
+            separated = any(writes_zero_width_spaces(self.source.languages[side]) for side in sides)
+            model = Tokenizer(tokenization.learn(functools.partial(sample.lines, sides), wanted, separated))
             log.info("learnt %s %s pieces from %s pairs in %.1f s", f"{len(model):,}", wanted.kind.value,
                      f"{len(sample):,}", time.monotonic() - start)
             if len(model) < wanted.vocabulary:

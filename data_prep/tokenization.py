@@ -17,9 +17,9 @@ from collections.abc import Callable, Iterator
 import sentencepiece
 from sentencepiece import sentencepiece_model_pb2
 
-from data_prep.filters import CONTROLS
 from seq2seq.corpus import PackedCorpus
 from seq2seq.errors import SettingError
+from seq2seq.normalization import ZERO_WIDTH_SPACE, invisible
 from seq2seq.settings.prepare import TokenizerKind, TokenizerSettings
 from seq2seq.tokenizer import BOS, EOS, PAD, UNK, Tokenizer
 
@@ -47,16 +47,17 @@ def of_corpus(folder: str, languages: tuple[str, str]) -> tuple[Tokenizer, Token
     return sides[languages[0]], sides[languages[1]]
 
 
-def learn(lines: Callable[[], Iterator[str]], settings: TokenizerSettings) -> bytes:
+def learn(lines: Callable[[], Iterator[str]], settings: TokenizerSettings,
+          zero_width_spaces: bool = False) -> bytes:
     """A SentencePiece model of at most `settings.vocabulary` pieces; the same lines give the same bytes.
 
-    `lines()` starts at the first line again, for another try with fewer pieces. Raises SettingError
-    when the characters alone are more than that.
+    `lines()` starts at the first line again, for another try with fewer pieces. `zero_width_spaces`: U+200B is text,
+    for it separates words (seq2seq/languages.py). Raises SettingError when the characters alone are more than that.
     """
     size = settings.vocabulary
     while True:
         try:
-            return _train(lines(), settings, size)
+            return _train(lines(), settings, size, zero_width_spaces)
         except RuntimeError as error:
             if found := _TOO_LARGE.search(str(error)):
                 largest = int(found[1])
@@ -70,10 +71,10 @@ def learn(lines: Callable[[], Iterator[str]], settings: TokenizerSettings) -> by
                 raise
 
 
-def _train(lines: Iterator[str], settings: TokenizerSettings, size: int) -> bytes:
+def _train(lines: Iterator[str], settings: TokenizerSettings, size: int, zero_width_spaces: bool) -> bytes:
     model = io.BytesIO()
     with tempfile.NamedTemporaryFile("w", suffix=".tsv", encoding="ascii") as rules:
-        rules.write("".join(normalisation()))
+        rules.write("".join(normalisation(ZERO_WIDTH_SPACE if zero_width_spaces else "")))
         rules.flush()
         _call(lines, settings, size, model, rules.name)
     proto = sentencepiece_model_pb2.ModelProto.FromString(model.getvalue())  # type: ignore[attr-defined]
@@ -100,13 +101,17 @@ def _call(lines: Iterator[str], settings: TokenizerSettings, size: int, model: i
     )
 
 
-def normalisation() -> Iterator[str]:
-    """Rules as SentencePiece reads them, one a line: code points, tab, code points. Of NFC without Hangul."""
+def normalisation(kept: str = "") -> Iterator[str]:
+    """Rules as SentencePiece reads them, one a line: code points, tab, code points. Of NFC without Hangul.
+
+    `kept`: an invisible character that is text all the same.
+    """
+    removed = invisible(kept)
     for code in range(1, 0x30000):  # no white space and no composed letter lies above
         letter = chr(code)
         if letter.isspace() and letter not in " \n":
             yield f"{code:X}\t20\n"
-        elif re.match(f"[{CONTROLS}]", letter):
+        elif removed.match(letter):
             yield f"{code:X}\t\n"
         elif 0xAC00 <= code <= 0xD7A3:
             continue

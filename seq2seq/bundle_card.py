@@ -84,6 +84,8 @@ def _scores(validation: dict[str, Any] | None) -> str:
     if "bleu" in validation:
         scores.insert(0, f"greedy search BLEU {validation['bleu']:.2f} (`{validation['signature']}`, "
                          f"{validation['sentences']} sentences)")
+    if "chrf" in validation:
+        scores.insert(1, f"chrF2 {validation['chrf']:.2f} (`{validation['chrf_signature']}`)")
     if "accuracy" in validation:
         scores.insert(0, f"accuracy {validation['accuracy']:.2f} % of {validation['labels']} labels")
     return f"""## Scores

@@ -30,6 +30,7 @@ from seq2seq.scoring import (
     Bucket,
     Comparison,
     Score,
+    Units,
     bleu,
     bleu_by_length,
     bleu_of_papers,
@@ -38,6 +39,7 @@ from seq2seq.scoring import (
     length_ratio,
     sentence_bleu,
 )
+from seq2seq.scoring_units import asked_or_trained, checked_tokenizer, length_unit, refuse_moses
 from seq2seq.settings.evaluate import EvaluateSettings
 from seq2seq.settings.model import LABELS
 from seq2seq.settings.reading import write_settings
@@ -81,6 +83,7 @@ class Evaluation:
     length_ratio: float       # of the translations to the references, in tokens of BLEU
     perplexity: float | None  # of the references, per target piece; None for an ensemble
     by_length: list[Bucket]
+    tokenize: str      # of BLEU
     seconds: float     # of the translation, search and tokenizers, without loading
     device: str
     search: dict[str, Any]
@@ -129,7 +132,18 @@ def _corpus(settings: EvaluateSettings, bundle: Bundle) -> PackedCorpus:
     return corpus
 
 
-def evaluate(translator: Translator, pairs: Pairs, settings: EvaluateSettings) -> tuple[Evaluation, list[str]]:
+def units_of(pairs: Pairs, settings: EvaluateSettings, bundle: Bundle) -> Units:
+    """What scores of these sentences count. Raises SettingError where the references cannot be scored so."""
+    source, target = bundle.languages
+    asked = asked_or_trained(settings.scoring.tokenize, bundle.settings.scoring.tokenize)
+    tokenize = checked_tokenizer(target, pairs.references, asked, pairs.name)
+    if settings.papers:
+        refuse_moses(target, pairs.references, pairs.name)
+    return Units(tokenize, length_unit(source, pairs.sources))
+
+
+def evaluate(translator: Translator, pairs: Pairs, settings: EvaluateSettings,
+             units: Units) -> tuple[Evaluation, list[str]]:
     """Translates the raw sources and scores the text; returns the translations with it."""
     started = time.perf_counter()
     translations = [one.text for one in translator.translate_lines(pairs.sources, name=pairs.name)]
@@ -142,15 +156,15 @@ def evaluate(translator: Translator, pairs: Pairs, settings: EvaluateSettings) -
         neighbours=write_settings(settings.neighbours) if settings.neighbours.corpus else None,
         name=stored_name(pairs, settings), origin=pairs.origin, languages=translator.languages,
         sentences=len(pairs.sources),
-        bleu=bleu(translations, pairs.references, settings.resamples),
+        bleu=bleu(translations, pairs.references, settings.resamples, units.tokenize),
         chrf=chrf(translations, pairs.references, settings.resamples),
         bleu_of_papers=(bleu_of_papers(translations, pairs.references, translator.languages[1], settings.resamples)
                         if settings.papers else None),
-        length_ratio=length_ratio(translations, pairs.references),
+        length_ratio=length_ratio(translations, pairs.references, units.tokenize),
         perplexity=(None if settings.ensemble
                     else loss_of(translator.bundles[0], translator.device, pairs, settings).perplexity),
-        by_length=bleu_by_length(pairs.sources, translations, pairs.references),
-        seconds=seconds, device=str(translator.device), search=write_settings(settings.search),
+        by_length=bleu_by_length(pairs.sources, translations, pairs.references, units),
+        tokenize=units.tokenize, seconds=seconds, device=str(translator.device), search=write_settings(settings.search),
     )
     return evaluation, translations
 
@@ -233,7 +247,8 @@ def read_stored(run: str, pairs: Pairs) -> Stored:
 
 def write_differences(evaluation: Evaluation, stored: Stored, pairs: Pairs, translations: list[str]) -> None:
     """Writes <name>-compare.tsv: line by line both translations and their BLEU, the largest gain of this run first."""
-    own, others = (sentence_bleu(texts, pairs.references) for texts in (translations, stored.translations))
+    own, others = (sentence_bleu(texts, pairs.references, evaluation.tokenize)
+                   for texts in (translations, stored.translations))
     order = sorted(range(len(own)), key=lambda row: others[row] - own[row])
     rows = [("line", "BLEU", f"BLEU of {stored.run}", *COLUMNS, f"translation of {stored.run}")]
     rows += [(str(row + 1), f"{own[row]:.1f}", f"{others[row]:.1f}", pairs.sources[row], pairs.references[row],
@@ -246,7 +261,7 @@ def _table(rows: Sequence[Sequence[str]]) -> bytes:
 
 
 def compare_with(stored: Stored, pairs: Pairs, translations: list[str],
-                 resamples: int) -> tuple[Comparison, list[Bucket]]:
+                 resamples: int, units: Units) -> tuple[Comparison, list[Bucket]]:
     """The paired test against a stored evaluation, and the other's BLEU by length."""
-    found = compare(translations, stored.translations, pairs.references, resamples)
-    return found, bleu_by_length(pairs.sources, stored.translations, pairs.references)
+    found = compare(translations, stored.translations, pairs.references, resamples, units.tokenize)
+    return found, bleu_by_length(pairs.sources, stored.translations, pairs.references, units)

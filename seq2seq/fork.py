@@ -90,7 +90,7 @@ def _check_fit(parent: Path, held: dict[str, torch.Tensor], model: nn.Module,
 def _begin_anew(content: dict[str, Any], optimizer: torch.optim.Optimizer, same_batches: bool,
                 same_average: bool) -> None:
     """Takes out of a checkpoint what belongs to the old run alone."""
-    state = dataclasses.replace(TrainState.read(content["state"]), best=None, best_updates=0, stale=0,
+    state = dataclasses.replace(TrainState.read(content["state"]), best=None, measure=None, best_updates=0, stale=0,
                                 plateau_stale=0, validated=0)
     if not same_batches:
         state.position, state.epochs = Position(state.position.epoch), float(state.position.epoch)

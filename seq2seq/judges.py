@@ -1,6 +1,6 @@
 """What a validation scores beside the loss, by shape.
 
-    n_to_m            BLEU of real translations, as text (Papineni et al. 2002)
+    n_to_m            BLEU and chrF2 of real translations, as text (scoring.py)
     n_to_n, n_to_1    accuracy: the share of labels that are right
     one_to_n          nothing: there is no one right answer; samples to read
 """
@@ -14,13 +14,16 @@ import torch
 from torch import Tensor
 
 from seq2seq.batches import valid_batches
-from seq2seq.corpus import Split
+from seq2seq.corpus import PackedCorpus, Split
 from seq2seq.distributed import Team
 from seq2seq.labels import label_probabilities
 from seq2seq.models.build import Network
 from seq2seq.models.labeller import Labeller
+from seq2seq.scoring import bleu, chrf
+from seq2seq.scoring_units import checked_tokenizer
 from seq2seq.settings.model import LABELS, Shape
 from seq2seq.settings.search import SearchSettings
+from seq2seq.settings.training import TrainSettings
 from seq2seq.tokenizer import PAD, Tokenizer
 
 SAMPLES = 3
@@ -34,21 +37,41 @@ class Judgement(NamedTuple):
 Judge = Callable[[Network], Judgement]  # of a network in evaluation mode; every process of the team must call it
 
 
+def bleu_tokenizer(settings: TrainSettings, corpus: PackedCorpus) -> str | None:
+    """What BLEU of the run counts, decided by the validation references; None: a shape without BLEU.
+
+    Raises SettingError: see scoring_units.py.
+    """
+    if settings.shape is not Shape.N_TO_M:
+        return None
+    split = corpus.split("valid")
+    _, references = split.text(_answered(split, settings.training.valid_sentences))
+    return checked_tokenizer(corpus.languages[1], references, settings.scoring.tokenize, "valid")
+
+
 def build_judge(shape: Shape, split: Split, tokenizers: tuple[Tokenizer, Tokenizer], *, search: SearchSettings,
-                budget: int, sentences: int | None, device: torch.device, team: Team) -> Judge:
-    """`sentences`: only so many, the first ones, are answered; `budget`: padded pieces at once, for labels."""
-    rows = range(min(len(split), sentences or len(split)))
+                budget: int, sentences: int | None, device: torch.device, team: Team, tokenize: str | None) -> Judge:
+    """`sentences`: only so many, the first ones, are answered; `budget`: padded pieces at once, for labels.
+
+    `tokenize`: of BLEU (scoring.py); None: texts get no score.
+    """
+    rows = _answered(split, sentences)
     if shape in LABELS:
         return AccuracyJudge(split, rows, tokenizers[1], budget, device, team)
-    return TextJudge(split, rows, tokenizers[1], search, device, team, scored=shape is Shape.N_TO_M)
+    return TextJudge(split, rows, tokenizers[1], search, device, team, tokenize=tokenize)
+
+
+def _answered(split: Split, sentences: int | None) -> range:
+    return range(min(len(split), sentences or len(split)))
 
 
 class TextJudge:
     """Writes a text for every source, by search, and compares it with the reference."""
 
     def __init__(self, split: Split, rows: range, target: Tokenizer, search: SearchSettings, device: torch.device,
-                 team: Team, *, scored: bool) -> None:
-        self._target, self._search, self._device, self._team, self._scored = target, search, device, team, scored
+                 team: Team, *, tokenize: str | None) -> None:
+        """`tokenize`: of BLEU; None: the texts get no score."""
+        self._target, self._search, self._device, self._team, self._tokenize = target, search, device, team, tokenize
         self._sources, self._references = split.text(rows)
         # An empty list for `ids` of no rows is fine: more processes than sentences.
         self._rows = rows[team.rank::team.size]
@@ -57,10 +80,11 @@ class TextJudge:
     def __call__(self, model: Network) -> Judgement:
         texts = self._texts(model)
         samples = _some(list(zip(self._sources, self._references, texts, strict=True)))
-        if not self._scored:
+        if self._tokenize is None:
             return Judgement({}, samples)
-        bleu, signature = _bleu(texts, self._references)
-        return Judgement({"bleu": bleu, "signature": signature, "sentences": len(texts)}, samples)
+        found, characters = bleu(texts, self._references, 0, self._tokenize), chrf(texts, self._references, 0)
+        return Judgement({"bleu": found.value, "signature": found.signature, "chrf": characters.value,
+                          "chrf_signature": characters.signature, "sentences": len(texts)}, samples)
 
     def _texts(self, model: Network) -> list[str]:
         from seq2seq.search import translate_ids
@@ -110,10 +134,3 @@ def _gathered(team: Team, own: dict[int, str]) -> list[str]:
     for part in team.gather(own):
         together.update(part)
     return [together[row] for row in sorted(together)]
-
-
-def _bleu(hypotheses: list[str], references: list[str]) -> tuple[float, str]:
-    from sacrebleu.metrics import BLEU
-
-    metric = BLEU()
-    return metric.corpus_score(hypotheses, [references]).score, str(metric.get_signature())

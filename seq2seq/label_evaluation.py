@@ -20,7 +20,9 @@ import numpy as np
 
 from seq2seq.errors import UserError
 from seq2seq.evaluation import Pairs, Stored, loss_of, write_record
+from seq2seq.normalization import normalized
 from seq2seq.prediction import Predictor
+from seq2seq.scoring_units import in_one_form
 from seq2seq.settings.evaluate import EvaluateSettings
 from seq2seq.settings.model import Shape
 
@@ -87,6 +89,7 @@ def evaluate_labels(predictor: Predictor, pairs: Pairs,
     started = time.perf_counter()
     answers = predictor.predict(pairs.sources)
     seconds = time.perf_counter() - started
+    in_one_form(predictor.languages[1], pairs.references, pairs.name)
     wanted, given = _aligned(pairs, answers, predictor.shape)
     right = _right(wanted, given)
     y_true, y_pred = ([label for line in side for label in line] for side in (wanted, given))
@@ -124,10 +127,12 @@ def compare_labels(stored: Stored, pairs: Pairs, answers: Sequence[str], shape: 
 
 
 def _aligned(pairs: Pairs, answers: Sequence[str], shape: Shape) -> tuple[list[list[str]], list[list[str]]]:
-    """The labels of every line, wanted and given, equally many in each."""
+    """The labels of every line, wanted and given, equally many in each, in one form (normalization.py)."""
     wanted, given = [], []
     for reference, answer in zip(pairs.references, answers, strict=True):
-        labels, found = (line.split() if shape is Shape.N_TO_N else [line.strip()] for line in (reference, answer))
+        # Normalized after the line is cut: an invisible character may be all of a label, and is one all the same.
+        labels, found = (normalized(line.split() if shape is Shape.N_TO_N else [line.strip()])
+                         for line in (reference, answer))
         wanted.append(labels)
         given.append([label or MISSING for label in found[: len(labels)]] + [MISSING] * (len(labels) - len(found)))
     return wanted, given

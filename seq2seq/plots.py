@@ -13,10 +13,11 @@ if TYPE_CHECKING:
 DOTS_PER_INCH = 120
 
 
-def bleu_by_length(systems: Mapping[str, Sequence[float]], lengths: Sequence[str], counts: Sequence[int]) -> bytes:
+def bleu_by_length(systems: Mapping[str, Sequence[float]], lengths: Sequence[str], counts: Sequence[int],
+                   unit: str = "words") -> bytes:
     """A line for each system (name -> BLEU by length) above bars that count the sentences.
 
-    `lengths` name the ranges of source words; all sequences go by them.
+    `lengths` name the ranges of source lengths, in `unit`; all sequences go by them.
     """
     from matplotlib.figure import Figure
 
@@ -31,7 +32,7 @@ def bleu_by_length(systems: Mapping[str, Sequence[float]], lengths: Sequence[str
         text.set_parse_math(False)
     lower.bar(range(len(lengths)), counts, color="0.7")
     lower.set_ylabel("sentences")
-    lower.set_xlabel("words of the source sentence")
+    lower.set_xlabel(f"{unit} of the source sentence")
     lower.set_xticks(range(len(lengths)), lengths)
     return _png(figure)
 

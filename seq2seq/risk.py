@@ -41,9 +41,10 @@ class RiskGradients:
     """
 
     def __init__(self, likelihood: Gradients, model: EncoderDecoder, training: TrainingSettings, target: Tokenizer,
-                 team: Team, device: torch.device) -> None:
+                 team: Team, device: torch.device, tokenize: str = "13a") -> None:
+        """`tokenize`: of BLEU (scoring.py)."""
         self._likelihood, self._model, self._training = likelihood, model, training
-        self._target, self._team, self._device = target, team, device
+        self._target, self._team, self._device, self._tokenize = target, team, device, tokenize
         self._ends = [model] if model.reverse_decoder is None else [model, model.from_the_right()]
 
     def __call__(self, batch: Batch) -> Loss:
@@ -112,7 +113,7 @@ class RiskGradients:
         references = self._target.decode(_real(batch.target_out, batch.target_lengths - 1))
         texts = self._target.decode([one.pieces for found in drawn for one in found])
         K = len(drawn[0])
-        bleu = sentence_bleu(texts, [reference for reference in references for _ in range(K)])
+        bleu = sentence_bleu(texts, [reference for reference in references for _ in range(K)], self._tokenize)
         return 1 - torch.tensor(bleu).view(-1, K) / 100
 
     def places(self, batch: Batch) -> int:

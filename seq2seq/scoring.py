@@ -2,20 +2,37 @@
 
 BLEU: Papineni et al. 2002. chrF2: Popović 2015. Comparable signatures: Post 2018. Intervals and the
 paired test resample the sentences with replacement (bootstrap): Koehn 2004.
+
+Translations and references are compared in one form (normalization.py). `tokenize` says what BLEU counts, by
+sacreBLEU's names; which one suits a language is decided in scoring_units.py.
 """
 
 from __future__ import annotations
 
 import dataclasses
 from collections.abc import Sequence
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any, NamedTuple
+
+from seq2seq.normalization import normalized
 
 if TYPE_CHECKING:
     from sacrebleu.metrics.base import Metric
+    from sacrebleu.metrics.bleu import BLEU
 
 RESAMPLES = 1000
-# Upper ends of the length buckets, in words; what is longer falls into the last.
-BUCKETS = (5, 10, 15, 20, 25, 30, 40, 50, 60)
+WORDS, CHARACTERS = "words", "characters"
+# Upper ends of the length buckets; what is longer falls into the last.
+BUCKETS = {WORDS: (5, 10, 15, 20, 25, 30, 40, 50, 60), CHARACTERS: (10, 20, 30, 40, 50, 60, 80, 100, 150)}
+
+
+class Units(NamedTuple):
+    """What the scores of a set of sentences count."""
+
+    tokenize: str = "13a"  # BLEU: tokens, as sacreBLEU names them
+    length: str = WORDS    # BLEU by length: of the sources, WORDS or CHARACTERS
+
+
+UNITS = Units()  # of languages with spaces
 
 
 @dataclasses.dataclass(frozen=True)
@@ -36,10 +53,11 @@ class Score:
 class Bucket:
     """The sentences of some lengths."""
 
-    shortest: int        # words
-    longest: int | None  # words; None: no end
+    shortest: int        # in `unit`
+    longest: int | None  # in `unit`; None: no end
     sentences: int
     bleu: float          # of these sentences as a corpus
+    unit: str = WORDS    # or CHARACTERS
 
     @property
     def name(self) -> str:
@@ -60,27 +78,22 @@ class Comparison:
         return self.p_value < 0.05
 
 
-def bleu(hypotheses: Sequence[str], references: Sequence[str], resamples: int = RESAMPLES) -> Score:
-    """BLEU of detokenised text (cased, sacreBLEU's own tokenisation 13a); no interval with resamples=0."""
-    from sacrebleu.metrics.bleu import BLEU
-
-    return _score(BLEU(), hypotheses, references, resamples)
-
-
-def length_ratio(hypotheses: Sequence[str], references: Sequence[str]) -> float:
-    """Tokens (13a) of the translations for each token of the references: below 1 the brevity penalty lowers BLEU."""
-    from sacrebleu.metrics.bleu import BLEU
-
-    return BLEU().corpus_score(list(hypotheses), [list(references)]).ratio
+def bleu(hypotheses: Sequence[str], references: Sequence[str], resamples: int = RESAMPLES,
+         tokenize: str = "13a") -> Score:
+    """BLEU of detokenised text (cased, in sacreBLEU's own tokens); no interval with resamples=0."""
+    return _score(_bleu(tokenize), normalized(hypotheses), normalized(references), resamples)
 
 
-def sentence_bleu(hypotheses: Sequence[str], references: Sequence[str]) -> list[float]:
+def length_ratio(hypotheses: Sequence[str], references: Sequence[str], tokenize: str = "13a") -> float:
+    """Tokens of the translations for each token of the references: below 1 the brevity penalty lowers BLEU."""
+    return _bleu(tokenize).corpus_score(normalized(hypotheses), [normalized(references)]).ratio
+
+
+def sentence_bleu(hypotheses: Sequence[str], references: Sequence[str], tokenize: str = "13a") -> list[float]:
     """BLEU of each sentence alone, smoothed; orders that a short one has not are left out. To compare sentences by."""
-    from sacrebleu.metrics.bleu import BLEU
-
-    metric = BLEU(effective_order=True)
+    metric = _bleu(tokenize, effective_order=True)
     return [metric.sentence_score(hypothesis, [reference]).score
-            for hypothesis, reference in zip(hypotheses, references, strict=True)]
+            for hypothesis, reference in zip(normalized(hypotheses), normalized(references), strict=True)]
 
 
 def bleu_of_papers(hypotheses: Sequence[str], references: Sequence[str], language: str,
@@ -89,14 +102,13 @@ def bleu_of_papers(hypotheses: Sequence[str], references: Sequence[str], languag
 
     `language` (en, de, ...) chooses Moses' rules; a language that it has none for is cut by those of English.
     """
-    from sacrebleu.metrics.bleu import BLEU
-
-    metric = BLEU(lowercase=True, tokenize="none", force=True)
-    score = _score(metric, _moses(hypotheses, language), _moses(references, language), resamples)
+    metric = _bleu("none", lowercase=True, force=True)
+    score = _score(metric, moses(normalized(hypotheses), language), moses(normalized(references), language), resamples)
     return dataclasses.replace(score, signature=score.signature.replace("tok:none", "tok:moses"))
 
 
-def _moses(lines: Sequence[str], language: str) -> list[str]:
+def moses(lines: Sequence[str], language: str) -> list[str]:
+    """The lines in Moses' tokens, spaces between them."""
     from sacremoses import MosesPunctNormalizer, MosesTokenizer
 
     normalizer, tokenizer = MosesPunctNormalizer(language), MosesTokenizer(language)
@@ -107,17 +119,17 @@ def chrf(hypotheses: Sequence[str], references: Sequence[str], resamples: int = 
     """chrF2: the F score (beta = 2) of character n-grams up to 6."""
     from sacrebleu.metrics.chrf import CHRF
 
-    return _score(CHRF(), hypotheses, references, resamples)
+    return _score(CHRF(), normalized(hypotheses), normalized(references), resamples)
 
 
 def compare(hypotheses: Sequence[str], baseline: Sequence[str], references: Sequence[str],
-            resamples: int = RESAMPLES) -> Comparison:
+            resamples: int = RESAMPLES, tokenize: str = "13a") -> Comparison:
     """Whether two systems differ in BLEU by more than the choice of sentences explains."""
-    from sacrebleu.metrics.bleu import BLEU
     from sacrebleu.significance import PairedTest
 
-    systems: list[tuple[str, Sequence[str]]] = [("baseline", list(baseline)), ("system", list(hypotheses))]
-    signatures, scores = PairedTest(systems, {"BLEU": BLEU()}, [list(references)], "bs", resamples)()
+    systems: list[tuple[str, Sequence[str]]] = [("baseline", normalized(baseline)),
+                                                 ("system", normalized(hypotheses))]
+    signatures, scores = PairedTest(systems, {"BLEU": _bleu(tokenize)}, [normalized(references)], "bs", resamples)()
     first, second = (result for result in scores["BLEU"] if not isinstance(result, str))
     # sacreBLEU counts resamples that differ by more than the systems do, which is none for equal systems.
     p_value = 1.0 if second.p_value is None or first.score == second.score else second.p_value
@@ -125,20 +137,32 @@ def compare(hypotheses: Sequence[str], baseline: Sequence[str], references: Sequ
 
 
 def bleu_by_length(sources: Sequence[str], hypotheses: Sequence[str], references: Sequence[str],
-                   ends: Sequence[int] = BUCKETS) -> list[Bucket]:
-    """BLEU for each range of source lengths that has sentences, shortest first."""
+                   units: Units = UNITS, ends: Sequence[int] | None = None) -> list[Bucket]:
+    """BLEU for each range of source lengths that has sentences, shortest first; `ends`: None, BUCKETS of the unit."""
+    ends = BUCKETS[units.length] if ends is None else ends
     places: dict[int, list[int]] = {}
-    for row, source in enumerate(sources):
-        words = len(source.split())
-        bucket = sum(words > end for end in ends)
+    for row, source in enumerate(normalized(sources)):
+        bucket = sum(length(source, units.length) > end for end in ends)
         places.setdefault(bucket, []).append(row)
     buckets = []
     for bucket, rows in sorted(places.items()):
         shortest = ends[bucket - 1] + 1 if bucket else 0
         longest = ends[bucket] if bucket < len(ends) else None
-        score = bleu([hypotheses[row] for row in rows], [references[row] for row in rows], resamples=0)
-        buckets.append(Bucket(shortest, longest, len(rows), score.value))
+        score = bleu([hypotheses[row] for row in rows], [references[row] for row in rows], 0, units.tokenize)
+        buckets.append(Bucket(shortest, longest, len(rows), score.value, units.length))
     return buckets
+
+
+def length(line: str, unit: str) -> int:
+    """Words, or characters without white space."""
+    words = line.split()
+    return len(words) if unit == WORDS else sum(map(len, words))
+
+
+def _bleu(tokenize: str, **settings: Any) -> BLEU:
+    from sacrebleu.metrics.bleu import BLEU
+
+    return BLEU(tokenize=tokenize, **settings)
 
 
 def _score(metric: Metric, hypotheses: Sequence[str], references: Sequence[str], resamples: int) -> Score:

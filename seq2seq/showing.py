@@ -13,7 +13,7 @@ from seq2seq.folders import whole_file
 from seq2seq.generation_evaluation import GenerationEvaluation
 from seq2seq.label_evaluation import LabelEvaluation, PairedTest
 from seq2seq.plots import attention_map, bleu_by_length, confusion_map
-from seq2seq.scoring import Bucket, Comparison
+from seq2seq.scoring import Bucket, Comparison, length
 from seq2seq.settings.evaluate import EvaluateSettings
 from seq2seq.translation import Translator
 
@@ -45,7 +45,7 @@ def translations(evaluation: Evaluation, comparison: Comparison | None, compare:
         print(f"perplexity {evaluation.perplexity:.3f} per target piece")
     print(f"{evaluation.sentences_per_second:.1f} sentences per second ({evaluation.search['kind']} search "
           f"on {evaluation.device})")
-    table = Table("words of source", "sentences", "BLEU", title="BLEU by source length")
+    table = Table(f"{evaluation.by_length[0].unit} of source", "sentences", "BLEU", title="BLEU by source length")
     if other is not None:
         table.add_column(f"BLEU of {compare}")
         table.add_column("difference")
@@ -66,9 +66,10 @@ def draw_translations(evaluation: Evaluation, pairs: Pairs, translator: Translat
     systems = {evaluation.run: [bucket.bleu for bucket in evaluation.by_length]}
     if other is not None:
         systems[str(settings.compare)] = [bucket.bleu for bucket in other]
+    unit = evaluation.by_length[0].unit
     names, counts = zip(*((bucket.name, bucket.sentences) for bucket in evaluation.by_length), strict=True)
-    whole_file(folder / f"{evaluation.name}-length.png", bleu_by_length(systems, names, counts))
-    fitting = [row for row, source in enumerate(pairs.sources) if 1 <= len(source.split()) <= MAP_WORDS]
+    whole_file(folder / f"{evaluation.name}-length.png", bleu_by_length(systems, names, counts, unit))
+    fitting = [row for row, source in enumerate(pairs.sources) if 1 <= length(source, unit) <= MAP_WORDS]
     for place in range(min(settings.heat_maps, len(fitting))):
         row = fitting[place * len(fitting) // settings.heat_maps]
         (shown,) = translator.translate_lines([pairs.sources[row]], attention=True)

@@ -7,9 +7,12 @@ rank), so the position in the run is all there is to know.
 from __future__ import annotations
 
 import dataclasses
+from collections.abc import Mapping
 
 from seq2seq.batches import Position
-from seq2seq.settings.training import OptimizerSettings, TrainingSettings
+from seq2seq.settings.training import Measure, OptimizerSettings, TrainingSettings
+
+NOTHING = 0.005  # a BLEU or chrF below it reads 0.00
 
 
 @dataclasses.dataclass(kw_only=True)
@@ -21,7 +24,8 @@ class TrainState:
     seconds: float = 0.0          # of the whole loop, over all resumes
     aside_seconds: float = 0.0    # of them: validating and saving
     validated: int = 0            # update of the last validation
-    best: float | None = None     # the best value of best_by
+    best: float | None = None     # the best value of `measure`
+    measure: str | None = None    # by its name in Measure; None, in older checkpoints: best_by
     best_updates: int = 0         # and the update it was reached at
     stale: int = 0                # validations since then
     plateau_stale: int = 0        # validations without improvement since the last plateau
@@ -37,10 +41,13 @@ class TrainState:
         self.pieces += pieces
         self.position, self.epochs = position, epochs
 
-    def judge(self, value: float, higher_is_better: bool, optimizer: OptimizerSettings) -> bool:
-        """Takes in the measure of a validation; True when it is the best so far."""
-        better = self.best is None or (value > self.best if higher_is_better else value < self.best)
-        self.validated = self.updates
+    def judge(self, figures: Mapping[str, float], best_by: Measure, optimizer: OptimizerSettings) -> bool:
+        """Takes in the figures of a validation; True when it is the best so far, or the first by another measure."""
+        before, kind = self.judged_by(best_by), self._measure(figures, best_by)
+        value = figures[kind.value]
+        better = (self.best is None or kind is not before
+                  or (value > self.best if kind.higher_is_better else value < self.best))
+        self.validated, self.measure = self.updates, kind.value
         if better:
             self.best, self.best_updates, self.stale, self.plateau_stale = value, self.updates, 0, 0
             return True
@@ -59,8 +66,23 @@ class TrainState:
         if limits.max_minutes is not None and self.seconds >= limits.max_minutes * 60:
             return f"training.max_minutes={limits.max_minutes:g} reached"
         if limits.patience is not None and self.stale >= limits.patience:
-            return f"{self.stale} validations without a better {limits.best_by.value} (training.patience)"
+            measure = self.judged_by(limits.best_by).value
+            return f"{self.stale} validations without a better {measure} (training.patience)"
         return None
+
+    def judged_by(self, best_by: Measure) -> Measure:
+        """What chose best/."""
+        return Measure(self.measure or best_by)
+
+    def _measure(self, figures: Mapping[str, float], best_by: Measure) -> Measure:
+        """best_by, or the perplexity while BLEU (or chrF) has only been 0.
+
+        One 0 is as good as the other: the first would stay best/, and the next would use up the patience.
+        """
+        if best_by not in (Measure.BLEU, Measure.CHRF) or figures[best_by.value] >= NOTHING:
+            return best_by
+        reached = self.best is not None and self.judged_by(best_by) is best_by and self.best >= NOTHING
+        return best_by if reached else Measure.PERPLEXITY
 
     def written(self) -> dict:
         """Plain numbers, for a checkpoint."""

@@ -8,12 +8,14 @@ from __future__ import annotations
 
 import functools
 import hashlib
+import unicodedata
 from collections.abc import Sequence
 from pathlib import Path
 
 import sentencepiece
 
 from seq2seq.errors import BundleError
+from seq2seq.normalization import unicode
 
 PAD, UNK, BOS, EOS = 0, 1, 2, 3
 META = "\u2581"  # stands for the space before a word
@@ -52,6 +54,11 @@ class Tokenizer:
         """(V,) True for the pieces that begin a word: those with the space before it in front."""
         return [piece.startswith(META) for piece in self._pieces]
 
+    @functools.cached_property
+    def _composed(self) -> bool:
+        """Whether the pieces were learnt from composed text (cleaning.unicode)."""
+        return unicodedata.is_normalized("NFC", "\n".join(self._pieces))
+
     @property
     def hash(self) -> str:
         """SHA-256 of the model file."""
@@ -59,8 +66,10 @@ class Tokenizer:
 
     def encode(self, lines: Sequence[str], threads: int = 1) -> list[list[int]]:
         """Piece ids of every line, the best segmentation."""
-        # The rules of a model cannot name NUL, which data preparation removes with the other controls.
-        return self._processor.encode([line.replace("\0", "") for line in lines], num_threads=threads)
+        # The rules of a model cannot name NUL, which data preparation removes with the other controls, and compose
+        # neither Hangul nor letters that are composed by half, as Vietnamese often is.
+        there = [line.replace("\0", "") for line in lines]
+        return self._processor.encode(unicode(there) if self._composed else there, num_threads=threads)
 
     def decode(self, ids: Sequence[Sequence[int]]) -> list[str]:
         """Text of every list of ids; special pieces give nothing, UNK gives its mark."""

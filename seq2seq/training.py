@@ -34,7 +34,7 @@ from seq2seq.fork import fork
 from seq2seq.gradients import build_gradients
 from seq2seq.graphed_gradients import WIDTHS
 from seq2seq.interruption import Interruption
-from seq2seq.judges import build_judge
+from seq2seq.judges import bleu_tokenizer, build_judge
 from seq2seq.metrics import Meter, MetricsWriter
 from seq2seq.models.build import build_model
 from seq2seq.models.encoder_decoder import EncoderDecoder
@@ -123,9 +123,11 @@ class Run:
             refuse_two_vocabularies(settings, corpus.folder)
         self.model = build_model(settings, len(source), len(target), source.word_starts).to(device)
         self.gradients = build_gradients(self.model, settings, team, device)
+        self.tokenize = bleu_tokenizer(settings, corpus)
         if self.training.risk > 0:
-            assert isinstance(self.model, EncoderDecoder)  # others have no risk: TrainSettings
-            self.gradients = RiskGradients(self.gradients, self.model, self.training, target, team, device)
+            assert isinstance(self.model, EncoderDecoder) and self.tokenize is not None  # TrainSettings sees to it
+            self.gradients = RiskGradients(self.gradients, self.model, self.training, target, team, device,
+                                           self.tokenize)
         self.optimizer = build_optimizer(self.model, settings.optimizer)
         self.average = WeightAverage(self.model, self.training.averaging, decay=self.training.ema_decay,
                                      last=self.training.average_last)
@@ -138,7 +140,7 @@ class Run:
             multiple=WIDTHS if self.training.graphs else 1, both_directions=self.training.both_directions)
         budget = max(1, self.training.batch_pieces // self.training.accumulate)
         judge = build_judge(settings.shape, valid, self.tokenizers, search=settings.search, budget=budget,
-                            sentences=self.training.valid_sentences, device=device, team=team)
+                            sentences=self.training.valid_sentences, device=device, team=team, tokenize=self.tokenize)
         self.validator = Validator(valid, judge, budget=budget, labels=labels, device=device,
                                    precision=self.training.precision, team=team)
         self.state, self.meter, self.watch = TrainState(), Meter(device), FiniteWatch(
@@ -236,7 +238,8 @@ class Run:
         self.metrics.write("train", state.updates, {
             "epoch": state.epochs, **figures, "seconds": state.seconds})
         report.updates(state, figures)
-        self.display.show(self.progress(), report.beside_the_bar(state, figures, self.training.best_by.value))
+        measure = state.judged_by(self.training.best_by)
+        self.display.show(self.progress(), report.beside_the_bar(state, figures, measure))
 
     def validate(self) -> None:
         """The scores of the averaged weights; the best so far becomes best/."""
@@ -245,8 +248,8 @@ class Run:
             self.average.before_validation()
             with self.average.applied():
                 found = self.validator.run(self.model)
-                kind = self.training.best_by
-                better = self.state.judge(found.measure(kind), kind.higher_is_better, self.settings.optimizer)
+                before = self.state.judged_by(self.training.best_by)
+                better = self.state.judge(found.figures(), self.training.best_by, self.settings.optimizer)
                 self.validation = found.figures()
                 if better and self.team.leads:
                     self.save_bundle(run_folder.BEST)
@@ -255,6 +258,7 @@ class Run:
             self.metrics.write("valid", state.updates, {
                 "epoch": state.epochs, **found.figures(), "best": better, "seconds": state.seconds})
             report.validation(state, found, better)
+            report.measure(before, state.judged_by(self.training.best_by))
 
     def save(self) -> None:
         """A checkpoint that this update's line of figures is not behind."""
@@ -314,7 +318,8 @@ class Run:
             "corpus": {"name": self.corpus.folder.name, "folder": str(self.corpus.folder),
                        "hash": self.corpus.hash},
             "updates": state.updates, "epochs": state.epochs, "target_pieces": state.pieces,
-            "seconds": state.seconds, "validation": self.validation}, self.corpus.shortlist())
+            "seconds": state.seconds, "validation": self.validation, "tokenize": self.tokenize},
+            self.corpus.shortlist())
 
     def introduce(self) -> None:
         """What is about to be trained, in three lines."""
@@ -331,7 +336,7 @@ class Run:
             log.info("continuing at %s", self.standing())
 
     def standing(self) -> str:
-        return report.standing(self.state, self.training.best_by.value)
+        return report.standing(self.state, self.state.judged_by(self.training.best_by))
 
     def progress(self) -> float:
         state = self.state

@@ -20,15 +20,13 @@ from torch import Tensor
 
 from seq2seq.bundle import Bundle
 from seq2seq.errors import SettingError, UserError
-from seq2seq.graphed_search import GraphedSearch
-from seq2seq.graphs import cuda_recorder
 from seq2seq.loading import open_bundles, open_ranking
 from seq2seq.minimum_risk import expected_bleu, shares
-from seq2seq.models.encoder_decoder import EncoderDecoder
-from seq2seq.models.for_search import ForSearch
+from seq2seq.model_for_search import graphed_model, model_for_search
 from seq2seq.neighbours import Neighbours, open_neighbours
 from seq2seq.parts import parts
 from seq2seq.reranking import Judge, Known, Ranking, Scorer, best, mean_score
+from seq2seq.scoring_units import asked_or_trained, tokenizer_for
 from seq2seq.search import Ensemble, Hypothesis, translate_ids
 from seq2seq.search.penalties import without_coverage
 from seq2seq.settings.model import LABELS, Shape
@@ -36,6 +34,7 @@ from seq2seq.settings.neighbours import NeighbourSettings
 from seq2seq.settings.ranking import RankingSettings
 from seq2seq.settings.reading import read_settings
 from seq2seq.settings.runs import Runs, each
+from seq2seq.settings.scoring import ScoringSettings, Tokenize
 from seq2seq.settings.search import SearchKind, SearchSettings
 from seq2seq.settings.translate import Choices, Long, Numbers
 from seq2seq.text import refuse_halves
@@ -80,23 +79,25 @@ class Translator:
     def __init__(self, bundles: Sequence[Bundle], search: SearchSettings, *, ranking: Ranking | None = None,
                  neighbours: Sequence[Neighbours] = (), device: torch.device | str = "cpu",
                  precision: Numbers = Numbers.FP32, graphs: bool = False,
-                 max_source_pieces: int = MAX_SOURCE_PIECES, long: Long = Long.CUT) -> None:
-        """`neighbours`: of each bundle, or of none."""
+                 max_source_pieces: int = MAX_SOURCE_PIECES, long: Long = Long.CUT,
+                 tokenize: Tokenize = Tokenize.AUTO) -> None:
+        """`neighbours`: of each bundle, or of none; `tokenize`: of search.mbr, AUTO as it was trained."""
         self.bundles, self.search, self.device = list(bundles), search, torch.device(device)
         self.max_source_pieces, self.long, self._precision = max_source_pieces, long, precision
         self._source, self._target = self.bundles[0].source_tokenizer, self.bundles[0].target_tokenizer
         self.shape = self.bundles[0].settings.shape
+        self._tokenize = _tokenizer_of(self.bundles[0], tokenize) if search.mbr else ""
         if self.shape in LABELS:
             raise SettingError(f"run={self.bundles[0].folder} is of shape={self.shape.value}, which gives labels and "
                                "no text. Use seq2seq.Predictor.")
         beside: list[Neighbours | None] = [*neighbours] or [None] * len(self.bundles)
-        models = [_for_search(bundle, precision, search.shortlist, self.device, one)
+        models = [model_for_search(bundle, precision, search.shortlist, self.device, one)
                   for bundle, one in zip(self.bundles, beside, strict=True)]
         if search.shortlist and not all(map(self.bundles[0].has_shortlist_of, self.bundles)):
             raise SettingError(f"search.shortlist={search.shortlist}: these models have different shortlists. An "
                                "ensemble needs models trained on one packed corpus, or search.shortlist=0.")
         if graphs:
-            models = [_graphed(model, search.shortlist, self.device) for model in models]
+            models = [graphed_model(model, search.shortlist, self.device) for model in models]
         self._model: Any = models[0] if len(models) == 1 else Ensemble(models)
         self._ranking = ranking = ranking or Ranking()
         self._own = self._scorer(self.bundles, beside)
@@ -113,7 +114,8 @@ class Translator:
              max_source_pieces: int = MAX_SOURCE_PIECES, long: str = "cut", precision: str = "fp32",
              graphs: bool = False, reverse: Runs = (), reverse_weight: float = RankingSettings.reverse_weight,
              rescore: Runs = (), rescore_weight: float = RankingSettings.rescore_weight, rescore_own: bool = False,
-             rescore_search: bool = False, neighbours: Mapping[str, Any] | None = None, **search: Any) -> Translator:
+             rescore_search: bool = False, neighbours: Mapping[str, Any] | None = None, tokenize: str = "auto",
+             **search: Any) -> Translator:
         """Opens a run folder or bundle, or a list of them as an ensemble.
 
         `reverse` is one of the opposite direction, `rescore` one of the same, or lists of them, with `rescore_own` also
@@ -122,7 +124,7 @@ class Translator:
         `neighbours` are fields of NeighbourSettings, for example {"corpus": "data/m30k"} (neighbours.py);
         `device` is auto, cpu or cuda; `precision` is fp32, bf16 or int8 (on a CPU); `graphs` takes the steps of
         search as CUDA graphs; `long` is cut or split: what becomes of lines with more than `max_source_pieces`;
-        `search` are fields of SearchSettings, for example
+        `tokenize` is what search.mbr counts (settings/scoring.py); `search` are fields of SearchSettings, for example
         `beam_size=10` or `kind="greedy"`. Raises BundleError for a folder that is none and SettingError for a
         setting that does not exist or is out of range.
         """
@@ -132,12 +134,14 @@ class Translator:
             "reverse": each(reverse), "reverse_weight": reverse_weight, "rescore": each(rescore),
             "rescore_weight": rescore_weight, "rescore_own": rescore_own, "rescore_search": rescore_search})
         ranking.refuse_nothing_to_rank(settings)
+        scoring = read_settings(ScoringSettings, {"tokenize": tokenize}, where="scoring")
+        scoring.refuse_without_mbr(settings)
         looked_up = read_settings(NeighbourSettings, neighbours or {}, where="neighbours")
         bundles, place = open_bundles(run, choice.device)
         return cls(bundles, settings, ranking=open_ranking(ranking, bundles, place),
                    neighbours=open_neighbours(looked_up, bundles, place), device=place,
                    precision=choice.precision, graphs=choice.graphs, max_source_pieces=max_source_pieces,
-                   long=choice.long)
+                   long=choice.long, tokenize=scoring.tokenize)
 
     @property
     def languages(self) -> tuple[str, str]:
@@ -278,43 +282,19 @@ class Translator:
 
     def _least_risk(self, candidates: list[Candidate]) -> list[Candidate]:
         """The best by expected BLEU instead of probability; the more probable first among equals."""
-        drawn = self.search.kind is SearchKind.SAMPLE
-        weights = ([1 / len(candidates)] * len(candidates) if drawn
-                   else shares([one.log_probability for one in candidates]))
-        expected = expected_bleu([one.text for one in candidates], weights)
+        texts, drawn = [one.text for one in candidates], self.search.kind is SearchKind.SAMPLE
+        weights = shares([one.log_probability for one in candidates], drawn)
+        expected = expected_bleu(texts, weights, self._tokenize)
         ranked = [dataclasses.replace(one, score=value) for one, value in zip(candidates, expected, strict=True)]
         return sorted(ranked, key=lambda one: one.score, reverse=True)[: self.search.n_best]
 
 
-def _for_search(bundle: Bundle, precision: Numbers, best: int, device: torch.device,
-                neighbours: Neighbours | None) -> Any:
-    """The bundle's model, as it is or made faster."""
-    model, shortlist = bundle.model, bundle.shortlist
-    if precision is Numbers.INT8 and device.type != "cpu":
-        raise SettingError(f"precision={precision.value} is for search on a CPU, and this is {device.type}. Choose "
-                           "precision=fp32 or bf16, or device=cpu.")
-    if best and shortlist is None:
-        raise SettingError(f"search.shortlist={best}: {bundle.folder} has no shortlist, for its corpus had none. "
-                           "Prepare the corpus anew and train on it, or choose search.shortlist=0.")
-    if shortlist is not None and best > shortlist.translations.shape[1]:
-        raise SettingError(f"search.shortlist={best} is more than the {shortlist.translations.shape[1]} translations "
-                           f"of a piece that {bundle.folder} knows. Choose fewer, or prepare the corpus with "
-                           f"shortlist={best}.")
-    if best and neighbours is not None:
-        raise SettingError(f"search.shortlist={best} and neighbours.corpus: neighbours may say any piece. Choose "
-                           "search.shortlist=0, or leave neighbours.corpus= out.")
-    assert isinstance(model, EncoderDecoder)
-    return ForSearch(model, int8=precision is Numbers.INT8, bf16=precision is Numbers.BF16,
-                     shortlist=shortlist if best else None, best=best, neighbours=neighbours)
-
-
-def _graphed(model: Any, best: int, device: torch.device) -> GraphedSearch:
-    if best:
-        raise SettingError(f"graphs=true cannot go with search.shortlist={best}: every batch has another number of "
-                           "candidates. Choose graphs=false or search.shortlist=0.")
-    if model.neighbours is not None:
-        raise SettingError("graphs=true cannot go with neighbours.corpus=. Choose graphs=false or leave that out.")
-    return GraphedSearch(model, cuda_recorder(device, "graphs"))  # its own: an ensemble reads all at the same time
+def _tokenizer_of(bundle: Bundle, asked: Tokenize) -> str:
+    """What candidates are compared by: as asked, as in training, or by the language, never by what a model wrote."""
+    wanted = asked_or_trained(asked, bundle.settings.scoring.tokenize)
+    if wanted is Tokenize.AUTO and bundle.info.get("tokenize") == Tokenize.CHARACTERS.value:
+        return Tokenize.CHARACTERS.value
+    return tokenizer_for(bundle.languages[1], [], wanted)
 
 
 def _one_line(text: str) -> str:

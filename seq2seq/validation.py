@@ -15,13 +15,13 @@ from seq2seq.judges import Judge
 from seq2seq.metrics import perplexity
 from seq2seq.models.build import Network
 from seq2seq.precision import autocast
-from seq2seq.settings.training import Measure, Precision
+from seq2seq.settings.training import Precision
 
 
 @dataclasses.dataclass(frozen=True, kw_only=True)
 class Validation:
     loss: float                          # nats per target piece, of the references
-    score: dict[str, Any]                # bleu (0..100) with its signature, or accuracy (0..100), or nothing
+    score: dict[str, Any]                # bleu and chrf (0..100) with signatures, or accuracy (0..100), or nothing
     samples: list[tuple[str, str, str]]  # (source, reference, answer)
 
     @property
@@ -31,9 +31,6 @@ class Validation:
     def figures(self) -> dict[str, Any]:
         """For metrics.jsonl and bundle.json."""
         return {"loss": self.loss, "perplexity": self.perplexity, **self.score}
-
-    def measure(self, kind: Measure) -> float:
-        return self.figures()[kind.value]
 
 
 class Validator:

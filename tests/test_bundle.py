@@ -42,7 +42,8 @@ def saved(tmp_path_factory):
     folder = tmp_path_factory.mktemp("runs") / "run" / "best"
     save_bundle(folder, model, tokenizers, settings, {
         "languages": ["en", "de"], "updates": 7, "epochs": 1.5, "seconds": 60.0, "corpus": {"name": "tiny"},
-        "validation": {"bleu": 12.5, "perplexity": 3.0, "signature": "nrefs:1", "sentences": 4}},
+        "validation": {"bleu": 12.5, "perplexity": 3.0, "signature": "nrefs:1", "sentences": 4, "chrf": 40.25,
+                       "chrf_signature": "nc:6"}},
         a_shortlist(len(tokenizers[0])).written())
     return folder, model
 
@@ -79,7 +80,7 @@ def test_last_serves_where_there_is_no_best(saved, tmp_path):
 
 def test_the_card_names_languages_score_and_corpus(saved):
     card = (saved[0] / "README.md").read_text()
-    for words in ("# en-de", "BLEU 12.50 (`nrefs:1`", "| corpus | tiny |", "7 updates"):
+    for words in ("# en-de", "BLEU 12.50 (`nrefs:1`", "chrF2 40.25 (`nc:6`)", "| corpus | tiny |", "7 updates"):
         assert words in card
 
 

@@ -26,7 +26,8 @@ from seq2seq.settings.prepare import (
 )
 
 LINES = st.lists(st.text("ab .\t\r\x00\x85\u00a0\u00e9e\u0301\u200b\u200d\u2028\u3000👩", max_size=6), max_size=6)
-CHANGES = {"unicode": filters.unicode, "control": filters.control, "whitespace": filters.whitespace}
+CHANGES = {"unicode": filters.unicode, "control": filters.control, "whitespace": filters.whitespace,
+           "control between words": filters.control_between_words}
 
 
 def kept(drop, *pairs):
@@ -63,6 +64,18 @@ def test_controls_go_and_joiners_stay():
     family, persian = "👩\u200d👩\u200d👧", "می\u200cخواهم"
     lines = ["a\x00b\x7f", "zero\u200bwidth", "soft\u00adhyphen", "\ufeffmark", family, persian, "tab\tstays"]
     assert filters.control(lines) == ["ab", "zerowidth", "softhyphen", "mark", family, persian, "tab\tstays"]
+
+
+def test_one_zero_width_space_stays_between_the_words_of_languages_that_separate_them_so():
+    lines = ["\u200bក\u200bខ\u200b\u200bគ\u200b \u200bឃ\u200b", "\u200b", "ក\u200b\u00ad\u200bខ", "ក \u200b ខ", "plain"]
+    assert filters.control_between_words(lines) == ["ក\u200bខ\u200bគ ឃ", "", "ក\u200bខ", "ក  ខ", "plain"]
+    for language in ("km", "khm_Khmr", "th", "lo", "mya"):
+        for languages in (("en", language), (language, "en")):
+            (source, target) = filters.build(CleaningSettings(), languages)[0]["control"]
+            keeps, removes = (target, source) if languages[0] == "en" else (source, target)
+            assert keeps(["a\u200bb"]) == ["a\u200bb"] and removes(["a\u200bb"]) == ["ab"]
+    assert Cleaning(CleaningSettings(), ("en", "km"))((["a\u200bb", "c"], ["ក\u200bខ", "\u200b"])) == (
+        ["ab"], ["ក\u200bខ"])  # the other one has an empty side
 
 
 def test_empty_sides():

@@ -15,7 +15,7 @@ from tape import TapeRecorder, as_on_cuda
 from tiny_bundle import make_bundle
 from tiny_corpus import WORDS, make_corpus
 
-from seq2seq import graphed_search, translation
+from seq2seq import graphed_search, model_for_search
 from seq2seq.errors import SettingError
 from seq2seq.graphed_search import GraphedSearch
 from seq2seq.graphs import CudaRecorder
@@ -120,7 +120,7 @@ def bundle(tmp_path_factory) -> Path:
 def test_a_translator_by_graphs(bundle, monkeypatch):
     lines = [" ".join(WORDS[start : start + size]) for start in range(8) for size in (1, 4)]
     plain = Translator.load(bundle, device="cpu").translate_lines(lines)
-    monkeypatch.setattr(translation, "cuda_recorder", lambda device, setting: TapeRecorder())
+    monkeypatch.setattr(model_for_search, "cuda_recorder", lambda device, setting: TapeRecorder())
     for run in (bundle, [bundle, bundle]):
         found = Translator.load(run, device="cpu", graphs=True).translate_lines(lines)
         assert [one.text for one in found] == [one.text for one in plain]

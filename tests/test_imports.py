@@ -11,10 +11,14 @@ ROOT = Path(__file__).resolve().parent.parent
 ALLOWED = {
     "seq2seq.errors": (),
     "seq2seq.settings": ("seq2seq.errors", "seq2seq.settings"),
-    "seq2seq.tokenizer": ("seq2seq.errors",),
+    "seq2seq.tokenizer": ("seq2seq.errors", "seq2seq.normalization"),
     "seq2seq.text": ("seq2seq.errors",),
     "seq2seq.folders": ("seq2seq.errors",),
-    "seq2seq.scoring": (),
+    "seq2seq.languages": (),
+    "seq2seq.normalization": (),
+    "seq2seq.scoring": ("seq2seq.normalization",),
+    "seq2seq.scoring_units": ("seq2seq.errors", "seq2seq.languages", "seq2seq.normalization", "seq2seq.scoring",
+                              "seq2seq.settings.scoring"),
     "seq2seq.plots": (),
     "seq2seq.shortlist": (),
     "seq2seq.models": ("seq2seq.models", "seq2seq.settings", "seq2seq.errors", "seq2seq.tokenizer", "seq2seq.batches",
@@ -22,7 +26,8 @@ ALLOWED = {
     "seq2seq.search": ("seq2seq.search", "seq2seq.settings", "seq2seq.errors", "seq2seq.tokenizer", "seq2seq.batches"),
     "seq2seq": ("seq2seq",),
     "data_prep": ("data_prep", "seq2seq.settings", "seq2seq.errors", "seq2seq.tokenizer", "seq2seq.corpus",
-                  "seq2seq.corpus_files", "seq2seq.shortlist", "seq2seq.text", "seq2seq.folders", "seq2seq.command"),
+                  "seq2seq.corpus_files", "seq2seq.shortlist", "seq2seq.text", "seq2seq.folders", "seq2seq.command",
+                  "seq2seq.languages", "seq2seq.normalization"),
     "data_prep.ranks": ("data_prep", "seq2seq.settings", "seq2seq.errors", "seq2seq.folders", "seq2seq.distributed"),
 }
 

@@ -10,6 +10,7 @@ import signal
 import subprocess
 import sys
 import time
+import unicodedata
 from pathlib import Path
 
 import pytest
@@ -135,6 +136,26 @@ def test_every_kind_of_tokenizer_gives_the_text_back(tmp_path, kind):
 def test_text_to_translate_is_spelt_as_training_text():
     tokenizer = Tokenizer(tokenization.learn(lambda: iter(["Café au lait"] * 9), TokenizerSettings(vocabulary=18)))
     assert tokenizer.encode([" Cafe\u0301\u00a0au\u2028 la\u200bit"]) == tokenizer.encode(["Café au lait"])
+
+
+@pytest.mark.parametrize(("text", "other"), [
+    ("tiếng Việt", "tiê\u0301ng Viê\u0323t"),  # composed by half, as Windows writes it
+    ("tiếng Việt", "tie\u0302\u0301ng Vie\u0323\u0302t"),
+    ("한국어 단어", "\u1112\u1161\u11ab\u1100\u116e\u11a8\u110b\u1165 \u1103\u1161\u11ab\u110b\u1165"),
+    ("क़लम", "\u0958लम"),
+])
+def test_text_in_another_unicode_form_has_the_same_pieces(text, other):
+    text = unicodedata.normalize("NFC", text)
+    assert other != text
+    tokenizer = Tokenizer(tokenization.learn(lambda: iter([text] * 9), TokenizerSettings(vocabulary=24)))
+    assert tokenizer.encode([other, "x"]) == tokenizer.encode([text, "x"])
+    assert tokenizer.decode(tokenizer.encode([other])) == [text]
+
+
+def test_pieces_learnt_from_text_that_is_not_composed_are_still_found():
+    text = unicodedata.normalize("NFD", "한국어 단어")
+    tokenizer = Tokenizer(tokenization.learn(lambda: iter([text] * 9), TokenizerSettings(vocabulary=24)))
+    assert tokenizer.decode(tokenizer.encode([text])) == [text]
 
 
 def test_the_vocabulary_fits_the_corpus(tmp_path, raw, caplog):

@@ -215,19 +215,22 @@ def test_a_signal_reaches_the_command_which_may_end_first(tmp_path: Path) -> Non
 @pytest.mark.parametrize(("measure", "value", "code", "words"), [
     ("bleu", 37.73, 0, "within (+0.00)"), ("bleu", 36.8, 0, "within (-0.93)"), ("bleu", 36.7, 1, "WORSE (-1.03)"),
     ("bleu", 39.0, 0, "better (+1.27)"), ("bleu", float("nan"), 1, "WORSE (+nan)"),
+    ("chrf", 39.0, 0, "better (+1.27)"), ("chrf", 30.0, 1, "WORSE (-7.73)"),
     ("accuracy", 39.0, 0, "better (+1.27)"), ("accuracy", 30.0, 1, "WORSE (-7.73)"),
     ("perplexity", 39.0, 1, "WORSE (-1.270)"), ("perplexity", 30.0, 0, "better (+7.730)"),
 ])
 def test_verdicts(tmp_path, capsys, measure: str, value: float, code: int, words: str) -> None:
     (tmp_path / "evaluation").mkdir()
     (tmp_path / "evaluation" / "test.json").write_text(json.dumps({
-        "bleu": {"value": value, "interval": [1, 2], "signature": "nrefs:1"}, "labels": 1234, "interval": [1, 2],
+        "bleu": {"value": value, "interval": [1, 2], "signature": "nrefs:1"},
+        "chrf": {"value": value, "interval": [1, 2], "signature": "nc:6"}, "labels": 1234, "interval": [1, 2],
         "accuracy": value, "perplexity": value}))
     expected = Expected(measure=Measure(measure), value=37.73, tolerance=1)
     assert reproduce.compare(ReproduceSettings(name="some", run=str(tmp_path)), expected) == code
     table = capsys.readouterr().out
     assert words in table and f"some, seed 1, test: {measure}" in table
-    signature = {"bleu": "nrefs:1", "accuracy": "per cent of 1,234 labels", "perplexity": "per target piece"}
+    signature = {"bleu": "nrefs:1", "chrf": "nc:6", "accuracy": "per cent of 1,234 labels",
+                 "perplexity": "per target piece"}
     assert signature[measure] in table
 
 

@@ -3,7 +3,7 @@
 import pytest
 
 from seq2seq.schedule import learning_rate, progress
-from seq2seq.settings.training import OptimizerSettings, Schedule, TrainingSettings
+from seq2seq.settings.training import Measure, OptimizerSettings, Schedule, TrainingSettings
 from seq2seq.state import TrainState
 
 
@@ -35,6 +35,41 @@ def test_the_limit_that_ends_the_run_first_tells_how_far_it_is():
 
 def test_plateaus_lower_the_learning_rate_after_patience():
     state, wish = TrainState(), OptimizerSettings(plateau_patience=1)
-    better = [state.judge(value, True, wish) for value in (1.0, 2.0, 1.5, 1.5, 1.5, 3.0)]
+    better = [state.judge({"bleu": value}, Measure.BLEU, wish) for value in (1.0, 2.0, 1.5, 1.5, 1.5, 3.0)]
     assert better == [True, True, False, False, False, True]
     assert (state.plateaus, state.best, state.stale) == (1, 3.0, 0)
+
+
+def judged(state: TrainState, *figures: tuple[float, float], best_by: Measure = Measure.BLEU) -> list[bool]:
+    """What becomes of validations with (BLEU, perplexity)."""
+    wish = OptimizerSettings(plateau_patience=1)
+    return [state.judge({"bleu": score, "chrf": score, "perplexity": perplexity}, best_by, wish)
+            for score, perplexity in figures]
+
+
+@pytest.mark.parametrize("best_by", [Measure.BLEU, Measure.CHRF])
+def test_while_bleu_is_0_the_perplexity_judges(best_by):
+    state, limits = TrainState(updates=7), TrainingSettings(patience=2, best_by=best_by)
+    assert judged(state, (0.0, 90.0), (0.0, 80.0), (0.004, 70.0), best_by=best_by) == [True, True, True]
+    assert (state.best, state.measure, state.stale) == (70.0, "perplexity", 0)
+    assert judged(state, (0.0, 71.0), (0.0, 70.0), best_by=best_by) == [False, False]
+    assert state.stop_reason(limits) == "2 validations without a better perplexity (training.patience)"
+    # The first BLEU that says something is the best so far, whatever the perplexity; a 0 after it is a bad one.
+    assert judged(state, (0.02, 75.0), (0.01, 60.0), (0.0, 50.0), best_by=best_by) == [True, False, False]
+    assert (state.best, state.measure) == (0.02, best_by.value)
+    assert state.stop_reason(limits) == f"2 validations without a better {best_by.value} (training.patience)"
+
+
+def test_a_perplexity_that_was_asked_for_judges_alone():
+    state = TrainState()
+    assert judged(state, (0.0, 9.0), (5.0, 8.0), (9.0, 8.5), best_by=Measure.PERPLEXITY) == [True, True, False]
+
+
+def test_a_checkpoint_from_before_knows_its_best_bleu_only():
+    written = TrainState(best=12.0, stale=1, updates=9).written()
+    del written["measure"]
+    state = TrainState.read(written)
+    assert judged(state, (11.0, 5.0), (13.0, 6.0)) == [False, True] and state.best == 13.0
+    written["best"] = 0.0
+    state = TrainState.read(written)
+    assert judged(state, (0.0, 5.0), (0.0, 6.0)) == [True, False] and state.measure == "perplexity"

@@ -7,7 +7,7 @@ import random
 import pytest
 from sacrebleu.metrics.bleu import BLEU
 
-from seq2seq.scoring import _moses, bleu, bleu_by_length, bleu_of_papers, chrf, compare, length_ratio
+from seq2seq.scoring import bleu, bleu_by_length, bleu_of_papers, chrf, compare, length_ratio, moses
 
 REFERENCES = ["The cat sat on the mat .", "A man is riding a bicycle down the street.", "Two dogs play in the snow."]
 
@@ -50,7 +50,7 @@ def test_the_score_of_papers_ignores_case_and_cuts_as_moses_does() -> None:
     assert score.value == pytest.approx(100) and bleu(lower, REFERENCES).value < 90
     assert "case:lc" in score.signature and "tok:moses" in score.signature and score.interval is not None
     # The hyphen stays, the dot of Dr. too; the last dot, the comma and 's are cut off, the quote is made plain.
-    assert _moses(["A T-shirt, Dr. Who\u2019s."], "en") == ["A T-shirt , Dr. Who 's ."]
+    assert moses(["A T-shirt, Dr. Who\u2019s."], "en") == ["A T-shirt , Dr. Who 's ."]
     short = bleu_of_papers(["a b c d."], ["A b c d e."], "en", resamples=0)
     by_hand = BLEU(tokenize="none", force=True).corpus_score(["a b c d ."], [["a b c d e ."]])
     assert short.value == pytest.approx(by_hand.score)

@@ -119,7 +119,7 @@ def test_tagging(run, place):
     assert "recurrent tagger" in (place / folder / "best" / "README.md").read_text()
     same = run("evaluate", f"run={folder}", "device=cpu", "resamples=100", f"compare={folder}", "plots=false")
     assert same.code == 0 and b"p = 1.0000 (paired permutation of lines), not significant" in same.out
-    for setting in ("papers=true", f"ensemble=[{folder}]"):
+    for setting in ("papers=true", f"ensemble=[{folder}]", "scoring.tokenize=char"):
         refused = run("evaluate", f"run={folder}", "device=cpu", setting)
         assert is_one_line(refused)
         assert f"{setting} is for translations, and run={folder} is of shape=n_to_n" in refused.err

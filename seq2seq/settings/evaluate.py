@@ -8,6 +8,7 @@ from seq2seq.errors import SettingError
 from seq2seq.settings.neighbours import NeighbourSettings
 from seq2seq.settings.ranking import RankingSettings
 from seq2seq.settings.reading import check
+from seq2seq.settings.scoring import ScoringSettings
 from seq2seq.settings.search import SearchSettings
 from seq2seq.settings.training import Device
 from seq2seq.settings.translate import Numbers, need_run
@@ -33,6 +34,7 @@ class EvaluateSettings(RankingSettings):
     graphs: bool = False          # on CUDA: every step of search as one graph
     threads: int | None = None    # CPU threads; null: torch's choice
     search: SearchSettings = dataclasses.field(default_factory=SearchSettings)
+    scoring: ScoringSettings = dataclasses.field(default_factory=ScoringSettings)  # auto: as the run was trained
     neighbours: NeighbourSettings = dataclasses.field(default_factory=NeighbourSettings)
 
     def __post_init__(self) -> None:

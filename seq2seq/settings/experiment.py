@@ -41,7 +41,7 @@ class Expected:
             if len(set(names)) < len(names) or not all(re.fullmatch(r"\w+-\d+", name) for name in names):
                 raise SettingError(f"expected.{field}={names} does not name runs. Give each once, as the name of its "
                                    f"experiment and its seed: expected.{field}=[multi30k_de_en-1].")
-        if (len(self.runs) > 1 or self.ranked) and self.measure is not Measure.BLEU:
+        if (len(self.runs) > 1 or self.ranked) and self.measure not in (Measure.BLEU, Measure.CHRF):
             raise SettingError(f"expected.measure={self.measure.value} cannot go with several runs: they are scored by "
                                "what they translate. Choose expected.measure=bleu.")
 

@@ -165,7 +165,8 @@ class CleaningSettings:
     """The filters of the training split, in the order in which they run."""
 
     unicode: Switch = dataclasses.field(default_factory=Switch)     # NFC
-    control: Switch = dataclasses.field(default_factory=Switch)     # control characters become nothing
+    # Control and other invisible characters become nothing; U+200B stays between words (seq2seq/languages.py).
+    control: Switch = dataclasses.field(default_factory=Switch)
     whitespace: Switch = dataclasses.field(default_factory=Switch)  # one space between words, none around
     empty: Switch = dataclasses.field(default_factory=Switch)
     length: LengthFilter = dataclasses.field(default_factory=LengthFilter)

@@ -8,6 +8,7 @@ import enum
 from seq2seq.errors import SettingError
 from seq2seq.settings.model import LABELS, AttentionFeed, ContextKind, NetworkSettings, Shape
 from seq2seq.settings.reading import check
+from seq2seq.settings.scoring import ScoringSettings, Tokenize
 from seq2seq.settings.search import SearchKind, SearchSettings
 
 
@@ -43,6 +44,7 @@ class Averaging(enum.Enum):
 
 class Measure(enum.Enum):
     BLEU = "bleu"              # shape=n_to_m
+    CHRF = "chrf"              # shape=n_to_m
     ACCURACY = "accuracy"      # shape=n_to_n, n_to_1
     PERPLEXITY = "perplexity"  # any shape
 
@@ -164,6 +166,7 @@ class TrainSettings(NetworkSettings):
     optimizer: OptimizerSettings = dataclasses.field(default_factory=OptimizerSettings)
     training: TrainingSettings = dataclasses.field(default_factory=TrainingSettings)
     search: SearchSettings = dataclasses.field(default_factory=lambda: SearchSettings(kind=SearchKind.GREEDY))
+    scoring: ScoringSettings = dataclasses.field(default_factory=ScoringSettings)
 
     def __post_init__(self) -> None:
         super().__post_init__()
@@ -177,6 +180,9 @@ class TrainSettings(NetworkSettings):
         if self.search.mbr:
             raise SettingError(f"search.mbr={self.search.mbr} is for translate.py and evaluate.py; validation takes "
                                "the most probable translation. Choose search.mbr=0.")
+        if self.shape is not Shape.N_TO_M and self.scoring.tokenize is not Tokenize.AUTO:
+            raise SettingError(f"scoring.tokenize={self.scoring.tokenize.value} is for BLEU of translations, and this "
+                               f"is shape={self.shape.value}. Choose scoring.tokenize=auto.")
         if self.shape in LABELS and self.training.scheduled_sampling > 0:
             raise SettingError(f"training.scheduled_sampling={self.training.scheduled_sampling:g} cannot go with "
                                f"shape={self.shape.value}, which feeds nothing back. Choose 0.")
@@ -222,4 +228,5 @@ class TrainSettings(NetworkSettings):
                                f"shape={self.shape.value}. Choose {choices}.")
 
 
-MEASURES = {Shape.N_TO_M: [Measure.BLEU], Shape.N_TO_N: [Measure.ACCURACY], Shape.N_TO_1: [Measure.ACCURACY]}
+MEASURES = {Shape.N_TO_M: [Measure.BLEU, Measure.CHRF], Shape.N_TO_N: [Measure.ACCURACY],
+            Shape.N_TO_1: [Measure.ACCURACY]}

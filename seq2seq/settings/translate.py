@@ -9,6 +9,7 @@ from seq2seq.errors import SettingError
 from seq2seq.settings.neighbours import NeighbourSettings
 from seq2seq.settings.ranking import RankingSettings
 from seq2seq.settings.reading import check
+from seq2seq.settings.scoring import ScoringSettings
 from seq2seq.settings.search import SearchSettings
 from seq2seq.settings.training import Device
 
@@ -56,6 +57,7 @@ class TranslateSettings(RankingSettings):
     graphs: bool = False                # on CUDA: every step of search as one graph
     threads: int | None = None          # CPU threads; null: torch's choice
     search: SearchSettings = dataclasses.field(default_factory=SearchSettings)
+    scoring: ScoringSettings = dataclasses.field(default_factory=ScoringSettings)  # of search.mbr; auto: as trained
     neighbours: NeighbourSettings = dataclasses.field(default_factory=NeighbourSettings)
 
     def __post_init__(self) -> None:
@@ -64,6 +66,7 @@ class TranslateSettings(RankingSettings):
         for field in ("max_source_pieces", "threads"):
             check(self, field, at_least=1)
         self.refuse_nothing_to_rank(self.search)
+        self.scoring.refuse_without_mbr(self.search)
         if self.format is Format.TEXT and self.search.n_best > 1:
             raise SettingError(
                 f"search.n_best={self.search.n_best} needs format=jsonl: format=text has one translation in a line."
