@@ -143,6 +143,7 @@ MISTAKES = [
     ("train", "hidden=512", "Did you mean model.hidden or model.words.hidden?"),
     ("train", "training.hidden=3", "Did you mean model.hidden or model.words.hidden?"),
     ("train", "batch_size=64", "Did you mean training.batch_pieces?"),
+    ("prepare", "tokeniser.kind=bpe", "Did you mean tokenizer.kind?"),
     ("prepare", "vocab_size=8000", "Did you mean tokenizer.vocabulary?"),
     ("train", "data=files", "data is not a setting of train.py. data= belongs to python -m data_prep."),
     ("train", "tokenizer.kind=bpe", "tokenizer.kind= belongs to python -m data_prep."),

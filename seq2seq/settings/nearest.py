@@ -27,7 +27,9 @@ def nearest(word: str, choices: Iterable[str], where: str = "") -> str:
 def similar(key: str, dotted: Iterable[str]) -> list[str]:
     """The settings among those (dotted) that are called like `key`, or nearly so; at most three."""
     names, last = list(dotted), key.rpartition(".")[2].lower().replace("-", "_")
-    found = [name for name in names if name.rpartition(".")[2] == last]
+    found = difflib.get_close_matches(key, names, n=1, cutoff=0.85) if "." in key else []
+    if not found:
+        found = [name for name in names if name.rpartition(".")[2] == last]
     if not found and OTHER_NAMES.get(last) in names:
         found = [OTHER_NAMES[last]]
     if not found:
