@@ -147,11 +147,10 @@ def chain(last: Step) -> list[Step]:
 def composed(words: list[str]) -> ExperimentSettings:
     """What train.py makes of these words."""
     from hydra import compose, initialize_config_dir
+    from hydra.core.global_hydra import GlobalHydra
     from omegaconf import OmegaConf
 
-    from seq2seq.run_name import register
-
-    register()
+    GlobalHydra.instance().clear()  # of this command, which is composed already
     with initialize_config_dir(str(CONFIGURATION), version_base="1.3"):
         mapping: Any = OmegaConf.to_container(compose("train", words), resolve=True)
     return read_settings(ExperimentSettings, mapping)

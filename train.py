@@ -13,34 +13,41 @@ import subprocess
 import sys
 from pathlib import Path
 
-from seq2seq.command import command
+from seq2seq.command import CONFIGURATION, command, typed
+from seq2seq.command_line import groups_of
 from seq2seq.errors import UserError
 from seq2seq.memory import keep_freed_memory
-from seq2seq.run_name import register, run_name
+from seq2seq.run_name import run_name
 from seq2seq.settings.experiment import ExperimentSettings
+from seq2seq.sweep import Measured, in_sweep, swept_name
 
 EMBEDDED = "data/grammar"
 log = logging.getLogger("seq2seq")
 
 
 @command(config_name="train", kind=ExperimentSettings)
-def main(experiment: ExperimentSettings) -> None:
+def main(experiment: ExperimentSettings) -> Measured | None:
     keep_freed_memory()
     settings = experiment.of_the_run()
     if not settings.run:
-        name = run_name(settings.corpus, settings.cell.kind.value, settings.shape.value,
-                        settings.context.kind.value)
-        settings = dataclasses.replace(settings, run=name)
+        settings = dataclasses.replace(settings, run=run_name(settings, swept_name()))
+    from seq2seq.continuing import continued  # torch: not for --help
+
+    settings = continued(settings, typed(), groups_of(CONFIGURATION, "train"))
     if settings.training.probe:
         from seq2seq.probe import probe
 
         probe(settings)
-        return
+        return None
     if settings.corpus == EMBEDDED and not Path(EMBEDDED).exists():
         prepare_embedded_corpus()
-    from seq2seq.training import train  # torch: not for --help
+    from seq2seq.training import train
 
-    train(settings)
+    state = train(settings)
+    if in_sweep() and state.stop_reason(settings.training) is None:
+        raise KeyboardInterrupt  # it was interrupted and saved: the runs after it do not begin
+    measure = state.judged_by(settings.training.best_by)
+    return None if state.best is None else Measured(settings.run, measure.value, state.best, measure.higher_is_better)
 
 
 def prepare_embedded_corpus() -> None:
@@ -58,5 +65,4 @@ def prepare_embedded_corpus() -> None:
 
 
 if __name__ == "__main__":
-    register()
     main()

@@ -1,18 +1,23 @@
 """What the commands share: Hydra in front, one-line errors, logs on standard error.
 
     @command(config_name="train", kind=TrainSettings)
-    def main(settings: TrainSettings) -> None: ...
+    def main(settings: TrainSettings) -> Measured | None: ...
 
 Hydra composes the configuration; it becomes a checked dataclass once, here, and no
 `DictConfig` goes further. A user's mistake ends with one line and exit code 2.
+
+The work runs inside Hydra's application, so that its launchers and sweepers work: what `main` returns, in a sweep, is
+the value that a sweeper looks at (sweep.py).
 """
 
 from __future__ import annotations
 
 import logging
+import math
 import os
 import signal
 import sys
+import traceback
 from collections.abc import Callable
 from pathlib import Path
 from typing import Any, NoReturn, TypeVar
@@ -21,40 +26,38 @@ from seq2seq.command_line import understood, versions
 from seq2seq.errors import UserError
 from seq2seq.folders import told
 from seq2seq.settings.reading import read_settings
+from seq2seq.sweep import Measured, Record, leave_record, read_all, records, show
 
 T = TypeVar("T")
 CONFIGURATION = Path(__file__).resolve().parent.parent / "conf"
 log = logging.getLogger("seq2seq")
 
 
-def command(config_name: str, kind: type[T]) -> Callable[[Callable[[T], None]], Callable[[], None]]:
+def command(config_name: str, kind: type[T]) -> Callable[[Callable[[T], Measured | None]], Callable[[], None]]:
     """Makes `main(settings)` a Hydra application that reads `conf/<config_name>.yaml` into `kind`."""
 
-    def decorate(main: Callable[[T], None]) -> Callable[[], None]:
+    def decorate(main: Callable[[T], Measured | None]) -> Callable[[], None]:
         def run() -> None:
             # Without this Hydra prints and exits by itself; with it the exception reaches us.
             os.environ["HYDRA_FULL_ERROR"] = "1"
-            logging.basicConfig(stream=sys.stderr, level=logging.INFO, format="%(message)s", force=True)
+            _log_to_standard_error()
             try:
                 words = understood(sys.argv[1:], CONFIGURATION, config_name)
                 if "--version" in words:
                     print(versions())
                     return
                 sys.argv[1:] = words
-                _under_hydra(main, config_name, kind)
-            except UserError as error:
-                _fail(str(error))
+                if "--multirun" in words and not {"--help", "--cfg", "--info"} & set(words):
+                    _sweep(main, config_name, kind)
+                else:
+                    _single(main, config_name, kind)
             except BrokenPipeError:
                 _closed_pipe()
             except KeyboardInterrupt:
                 print("interrupted", file=sys.stderr)
                 sys.exit(128 + signal.SIGINT)
             except Exception as error:
-                from seq2seq.complaints import one_line
-
-                line = one_line(error, CONFIGURATION, config_name)  # first: some of Hydra's are OSErrors too
-                if line is None and isinstance(error, OSError):
-                    line = told(error)
+                line = _one_line(error, config_name)
                 if line is None:
                     raise
                 _fail(line)
@@ -64,26 +67,92 @@ def command(config_name: str, kind: type[T]) -> Callable[[Callable[[T], None]], 
     return decorate
 
 
-def _under_hydra(main: Callable[[T], None], config_name: str, kind: type[T]) -> None:
-    import hydra
-    from omegaconf import DictConfig, OmegaConf
-    from omegaconf.errors import OmegaConfBaseException
+def _single(main: Callable[[T], Measured | None], config_name: str, kind: type[T]) -> None:
+    failed: list[BaseException] = []
 
-    mappings: list[Any] = []
-
-    @hydra.main(version_base="1.3", config_path=str(CONFIGURATION), config_name=config_name)
-    def application(config: DictConfig) -> None:
+    def application(config: Any) -> None:
         try:
-            mappings.append(OmegaConf.to_container(config, resolve=True))
-        except OmegaConfBaseException as error:
-            mappings.append(error)
+            main(read_settings(kind, _mapping(config)))
+        except BaseException as error:  # Hydra prints about every exception that passes through it
+            failed.append(error)
 
-    application()
-    # The work is done outside: Hydra prints about every exception that passes through it.
-    for mapping in mappings:
-        if isinstance(mapping, Exception):
-            raise mapping
-        main(read_settings(kind, mapping))
+    _under_hydra(application, config_name)
+    if failed:
+        raise failed[0]
+
+
+def _sweep(main: Callable[[T], Measured | None], config_name: str, kind: type[T]) -> None:
+    """Ends with the table of all runs; the exit code is not 0 when one of them failed."""
+
+    def application(config: Any) -> float:
+        from hydra.core.hydra_config import HydraConfig
+
+        _log_to_standard_error()  # another process has no log yet
+        hydra, overrides = HydraConfig.get(), typed()
+        direction = hydra.sweeper.get("direction")
+        worst = -math.inf if getattr(direction, "name", direction) == "maximize" else math.inf
+        try:
+            measured = main(read_settings(kind, _mapping(config)))
+        except Exception as error:
+            line = _one_line(error, config_name)
+            if line is None:
+                traceback.print_exc()
+            else:
+                print(f"error: {line}", file=sys.stderr)
+            leave_record(hydra.job.num, Record(overrides, error=line or repr(error), mistake=line is not None))
+            return worst
+        if measured is None:
+            leave_record(hydra.job.num, Record(overrides))
+            return worst
+        leave_record(hydra.job.num, Record(overrides, measured.run, measured.measure, measured.value))
+        return measured.value
+
+    # A launcher's processes begin elsewhere.
+    os.environ["PYTHONPATH"] = os.pathsep.join(
+        filter(None, [str(CONFIGURATION.parent), os.environ.get("PYTHONPATH")]))
+    expected, further = read_all(CONFIGURATION, config_name, kind, sys.argv[1:])
+    sys.argv.append(further)
+    with records(Path("multirun")) as found:
+        _under_hydra(application, config_name)
+    if code := show(found, expected):
+        sys.exit(code)
+
+
+def _under_hydra(application: Callable[[Any], Any], config_name: str) -> None:
+    import hydra
+
+    hydra.main(version_base="1.3", config_path=str(CONFIGURATION), config_name=config_name)(application)()
+
+
+def typed() -> list[str]:
+    """The settings (name=value) that a person gave the run at work; in a sweep, those of this run."""
+    from hydra.core.hydra_config import HydraConfig
+
+    return list(HydraConfig.get().overrides.task) if HydraConfig.initialized() else []
+
+
+def _mapping(config: Any) -> dict[str, Any]:
+    from omegaconf import OmegaConf
+
+    mapping: Any = OmegaConf.to_container(config, resolve=True)
+    return mapping
+
+
+def _log_to_standard_error() -> None:
+    logging.basicConfig(stream=sys.stderr, level=logging.INFO, format="%(message)s", force=True)
+    logging.getLogger("alembic").setLevel(logging.WARNING)  # Optuna's: a page about itself
+
+
+def _one_line(error: Exception, config_name: str) -> str | None:
+    """What to say of a user's mistake or of a disk's; None for a fault of ours."""
+    if isinstance(error, UserError):
+        return " ".join(str(error).splitlines())
+    from seq2seq.complaints import one_line
+
+    line = one_line(error, CONFIGURATION, config_name)  # first: some of Hydra's are OSErrors too
+    if line is None and isinstance(error, OSError):
+        line = told(error)
+    return line
 
 
 def _fail(line: str) -> NoReturn:

@@ -14,7 +14,6 @@ from hydra.core.override_parser.overrides_parser import OverridesParser
 
 from seq2seq.command import CONFIGURATION
 from seq2seq.command_line import understood
-from seq2seq.run_name import register
 from seq2seq.settings.commands import COMMANDS, dotted_keys, types_of
 
 FILES = {"prepare": "data_prep.__main__"}
@@ -170,7 +169,6 @@ MISTAKES = [
 @pytest.mark.parametrize(("config_name", "words", "said"), MISTAKES, ids=[f"{one[0]} {one[1]}" for one in MISTAKES])
 def test_a_mistake_is_one_line(config_name, words, said, capfdbinary, monkeypatch, tmp_path):
     monkeypatch.chdir(tmp_path)
-    register()
     done = run_here(FILES.get(config_name, config_name), words.split() if isinstance(words, str) else words,
                     capfdbinary, monkeypatch)
     assert is_one_line(done) and said in done.err, done.err

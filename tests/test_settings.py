@@ -16,7 +16,7 @@ from omegaconf import OmegaConf
 
 from seq2seq.command import CONFIGURATION
 from seq2seq.errors import SettingError
-from seq2seq.run_name import register, run_name
+from seq2seq.run_name import run_name
 from seq2seq.settings.doctor import DoctorSettings
 from seq2seq.settings.evaluate import EvaluateSettings
 from seq2seq.settings.experiment import ExperimentSettings
@@ -28,7 +28,6 @@ from seq2seq.settings.translate import TranslateSettings
 
 
 def composed(*overrides: str) -> dict:
-    register()
     with initialize_config_dir(str(CONFIGURATION), version_base="1.3"):
         return OmegaConf.to_container(compose("train", list(overrides)), resolve=True)
 
@@ -38,17 +37,18 @@ def choices(group: str) -> list[str]:
 
 
 def test_the_yaml_defaults_are_the_dataclass_defaults():
-    assert read_settings(TrainSettings, composed("run=''", "recipe=none")) == TrainSettings()
+    assert read_settings(TrainSettings, composed("recipe=none")) == TrainSettings()
 
 
 def test_a_run_is_named_after_corpus_cell_and_context():
-    assert composed()["run"] == "runs/grammar-gru-attention"
-    assert composed("corpus='/data/a,b/m30k/'", "cell=lstm", "context=last")["run"] == "runs/m30k-lstm-last"
-    assert composed("shape=n_to_n")["run"] == "runs/grammar-gru-n_to_n"
-    assert composed("shape=n_to_1")["run"] == "runs/grammar-gru-n_to_1-pooled"
-    several = run_name("data/m30k", "gru", "n_to_m", "last",
-                       ["cell=gru", "seed=2", "+experiment=a/b", "corpus=data/m30k"])
-    assert several == "runs/m30k-gru-last-+experiment=a_b-seed=2"
+    def named(*overrides, swept=""):
+        return run_name(read_settings(TrainSettings, composed(*overrides)), swept)
+
+    assert named() == "runs/grammar-gru-attention"
+    assert named("corpus='/data/a,b/m30k/'", "cell=lstm", "context=last") == "runs/m30k-lstm-last"
+    assert named("shape=n_to_n") == "runs/grammar-gru-n_to_n"
+    assert named("shape=n_to_1") == "runs/grammar-gru-n_to_1-pooled"
+    assert named(swept="seed_2") == "runs/grammar-gru-attention-seed_2"
 
 
 def test_every_setting_can_be_given_without_a_plus():

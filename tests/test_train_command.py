@@ -101,12 +101,3 @@ def test_help_names_groups_settings_and_an_example(place):
                   "batch_pieces: 1500", "torchrun"):
         assert words in done.stdout
     assert list(place.iterdir()) == [place / "data"] or (place / "runs").exists()
-
-
-def test_multirun_gives_every_run_its_own_folder(place):
-    run(place, "--multirun", "corpus=data/tiny", "context=last,projected", "seed=1,2", "training.max_updates=1", *SMALL)
-    made = sorted(path.name for path in (place / "runs").iterdir() if "seed=" in path.name)
-    assert len(made) == 4
-    assert all(name.startswith(("tiny-gru-last", "tiny-gru-projected")) for name in made)
-    for name in made:
-        assert load_bundle(place / "runs" / name).info["updates"] == 1
