@@ -16,6 +16,7 @@ from seq2seq.memory import keep_freed_memory
 from seq2seq.settings.evaluate import EvaluateSettings
 from seq2seq.settings.model import LABELS, Shape
 from seq2seq.settings.scoring import Tokenize
+from seq2seq.sweep import Measured
 
 if TYPE_CHECKING:
     import torch
@@ -26,7 +27,7 @@ log = logging.getLogger("seq2seq")
 
 
 @command(config_name="evaluate", kind=EvaluateSettings)
-def main(settings: EvaluateSettings) -> None:
+def main(settings: EvaluateSettings) -> Measured:
     keep_freed_memory()
     import torch  # not for --help
 
@@ -51,22 +52,14 @@ def main(settings: EvaluateSettings) -> None:
             raise SettingError(f"{given} is for translations, and run={settings.run} is of shape={shape.value}. "
                                f"Choose {plain}.")
     score = score_labels if shape in LABELS else score_texts if shape is Shape.ONE_TO_N else score_translations
-    score(bundles, device, settings)
+    return score(bundles, device, settings)
 
 
-def score_translations(bundles: Sequence[Bundle], device: torch.device, settings: EvaluateSettings) -> None:
+def score_translations(bundles: Sequence[Bundle], device: torch.device, settings: EvaluateSettings) -> Measured:
     """Shape n_to_m: BLEU and chrF2, by length, with attention to look at."""
     from seq2seq import showing
-    from seq2seq.evaluation import (
-        compare_with,
-        evaluate,
-        make_folder,
-        read_pairs,
-        read_stored,
-        units_of,
-        write_differences,
-        write_evaluation,
-    )
+    from seq2seq.evaluation import compare_with, evaluate, read_pairs, units_of, write_evaluation
+    from seq2seq.evaluation_files import open_files, read_stored, write_differences
     from seq2seq.loading import open_ranking
     from seq2seq.neighbours import open_neighbours
     from seq2seq.translation import Translator
@@ -78,24 +71,26 @@ def score_translations(bundles: Sequence[Bundle], device: torch.device, settings
                             max_source_pieces=settings.max_source_pieces, tokenize=settings.scoring.tokenize)
     pairs = read_pairs(settings, bundles[0])
     units = units_of(pairs, settings, bundles[0])
-    other = None if settings.compare is None else read_stored(settings.compare, pairs)
-    make_folder(settings.run or "")
+    other = None if settings.compare is None else read_stored(settings.compare, pairs, settings.search)
+    files = open_files(settings, bundles[0], pairs)
     log.info("translating %d sentences", len(pairs.sources))
-    evaluation, translations = evaluate(translator, pairs, settings, units)
+    evaluation, translations = evaluate(translator, pairs, settings, units, files.name)
     comparison, other_by_length = (None, None) if other is None else compare_with(
         other, pairs, translations, settings.resamples, units)
-    write_evaluation(evaluation, pairs, translations, comparison)
+    write_evaluation(files, evaluation, pairs, translations, comparison, settings.compare)
     if other is not None:
-        write_differences(evaluation, other, pairs, translations)
+        write_differences(files, other, pairs, translations, units.tokenize)
     showing.translations(evaluation, comparison, settings.compare, other_by_length)
     if settings.plots:
-        showing.draw_translations(evaluation, pairs, translator, settings, other_by_length)
+        showing.draw_translations(files, evaluation, pairs, translator, settings, other_by_length)
+    return Measured(evaluation.run, "bleu", evaluation.bleu.value, higher_is_better=True)
 
 
-def score_labels(bundles: Sequence[Bundle], device: torch.device, settings: EvaluateSettings) -> None:
+def score_labels(bundles: Sequence[Bundle], device: torch.device, settings: EvaluateSettings) -> Measured:
     """Shapes n_to_n and n_to_1: accuracy, each class, what is taken for what."""
     from seq2seq import showing
-    from seq2seq.evaluation import make_folder, read_pairs, read_stored
+    from seq2seq.evaluation import read_pairs
+    from seq2seq.evaluation_files import open_files, read_stored
     from seq2seq.label_evaluation import compare_labels, evaluate_labels, refuse_uneven, write_label_evaluation
     from seq2seq.prediction import Predictor, refuse_faster_search
 
@@ -103,21 +98,23 @@ def score_labels(bundles: Sequence[Bundle], device: torch.device, settings: Eval
     predictor = Predictor(bundles, device=device, max_source_pieces=settings.max_source_pieces)
     pairs = read_pairs(settings, bundles[0])
     refuse_uneven(pairs, predictor.shape)
-    other = None if settings.compare is None else read_stored(settings.compare, pairs)
-    make_folder(settings.run or "")
+    other = None if settings.compare is None else read_stored(settings.compare, pairs, settings.search)
+    files = open_files(settings, bundles[0], pairs)
     log.info("labelling %d lines", len(pairs.sources))
-    evaluation, answers = evaluate_labels(predictor, pairs, settings)
+    evaluation, answers = evaluate_labels(predictor, pairs, settings, files.name)
     comparison = None if other is None else compare_labels(other, pairs, answers, predictor.shape, settings.resamples)
-    write_label_evaluation(evaluation, pairs, answers, comparison)
+    write_label_evaluation(files, evaluation, pairs, answers, comparison, settings.compare)
     showing.labels(evaluation, comparison, settings.compare)
     if settings.plots:
-        showing.draw_labels(evaluation)
+        showing.draw_labels(files, evaluation)
+    return Measured(evaluation.run, "accuracy", evaluation.accuracy, higher_is_better=True)
 
 
-def score_texts(bundles: Sequence[Bundle], device: torch.device, settings: EvaluateSettings) -> None:
+def score_texts(bundles: Sequence[Bundle], device: torch.device, settings: EvaluateSettings) -> Measured:
     """Shape one_to_n: perplexity of real texts for each input, and samples."""
     from seq2seq import showing
-    from seq2seq.evaluation import make_folder, read_pairs
+    from seq2seq.evaluation import read_pairs
+    from seq2seq.evaluation_files import open_files
     from seq2seq.generation_evaluation import evaluate_generation, write_generation_evaluation
     from seq2seq.translation import Translator
 
@@ -127,10 +124,11 @@ def score_texts(bundles: Sequence[Bundle], device: torch.device, settings: Evalu
     translator = Translator(bundles, settings.search, device=device, precision=settings.precision,
                             graphs=settings.graphs, max_source_pieces=settings.max_source_pieces)
     pairs = read_pairs(settings, bundles[0])
-    make_folder(settings.run or "")
-    evaluation = evaluate_generation(translator, pairs, settings)
-    write_generation_evaluation(evaluation, pairs)
+    files = open_files(settings, bundles[0], pairs)
+    evaluation = evaluate_generation(translator, pairs, settings, files.name)
+    write_generation_evaluation(files, evaluation, pairs)
     showing.texts(evaluation)
+    return Measured(evaluation.run, "perplexity", evaluation.perplexity, higher_is_better=False)
 
 
 if __name__ == "__main__":

@@ -7,6 +7,7 @@
 
 from __future__ import annotations
 
+import glob
 import json
 import logging
 import os
@@ -21,6 +22,7 @@ from typing import Any, NamedTuple
 
 from seq2seq.command import CONFIGURATION, command
 from seq2seq.errors import SettingError
+from seq2seq.settings.evaluate import EvaluateSettings
 from seq2seq.settings.experiment import Expected, ExperimentSettings, ReproduceSettings
 from seq2seq.settings.reading import read_settings
 from seq2seq.settings.training import Measure, TrainSettings
@@ -63,12 +65,9 @@ def main(settings: ReproduceSettings) -> None:
         prepare(step.settings, settings.raw)
     for step in plan:
         train(step)
-    training, (first, *others) = settings.training, scored(settings, expected)
-    together = [f"ensemble={listed(others)}"] if others else []
-    ranked = [f"{setting}={listed(map(folder, names))}"
-              for setting, names in (("reverse", expected.reverse), ("rescore", expected.rescore)) if names]
-    run("evaluate.py", f"run={quoted(first)}", f"split={expected.split}", *together, *ranked, *expected.search,
-        f"device={training.device.value}", f"threads={'null' if training.threads is None else training.threads}")
+    training = settings.training
+    run("evaluate.py", *evaluated(settings, expected), f"device={training.device.value}",
+        f"threads={'null' if training.threads is None else training.threads}")
     sys.exit(compare(settings, expected))
 
 
@@ -83,6 +82,15 @@ def refuse_one_run(settings: ReproduceSettings, expected: Expected) -> None:
 def scored(settings: ReproduceSettings, expected: Expected) -> list[str]:
     """The folders of the runs that translate the split, together if they are several."""
     return [folder(name) for name in expected.runs] or [settings.run]
+
+
+def evaluated(settings: ReproduceSettings, expected: Expected) -> list[str]:
+    """What evaluate.py is asked to score."""
+    first, *others = scored(settings, expected)
+    together = [f"ensemble={listed(others)}"] if others else []
+    ranked = [f"{setting}={listed(map(folder, names))}"
+              for setting, names in (("reverse", expected.reverse), ("rescore", expected.rescore)) if names]
+    return [f"run={quoted(first)}", f"split={expected.split}", *together, *ranked, *expected.search]
 
 
 def folder(name: str) -> str:
@@ -146,14 +154,18 @@ def chain(last: Step) -> list[Step]:
 
 def composed(words: list[str]) -> ExperimentSettings:
     """What train.py makes of these words."""
+    return read_settings(ExperimentSettings, mapping("train", words))
+
+
+def mapping(name: str, words: list[str]) -> Any:
+    """What Hydra makes of conf/<name>.yaml and these words."""
     from hydra import compose, initialize_config_dir
     from hydra.core.global_hydra import GlobalHydra
     from omegaconf import OmegaConf
 
     GlobalHydra.instance().clear()  # of this command, which is composed already
     with initialize_config_dir(str(CONFIGURATION), version_base="1.3"):
-        mapping: Any = OmegaConf.to_container(compose("train", words), resolve=True)
-    return read_settings(ExperimentSettings, mapping)
+        return OmegaConf.to_container(compose(name, words), resolve=True)
 
 
 def train(step: Step) -> None:
@@ -192,10 +204,7 @@ def is_finished(settings: TrainSettings) -> bool:
 def compare(settings: ReproduceSettings, expected: Expected) -> int:
     """Prints the table to standard output; returns the exit code."""
     runs = scored(settings, expected)
-    name = (expected.split + "-ensemble" * (len(runs) > 1) + "-neighbours" * expected.looked_up
-            + "-reranked" * expected.ranked)
-    path = Path(runs[0]) / "evaluation" / f"{name}.json"
-    found = measured(json.loads(path.read_text(encoding="utf-8")), expected.measure)
+    found = measured(json.loads(scores(settings, expected).read_text(encoding="utf-8")), expected.measure)
     gain = expected.gain(found.value)
     verdict = "better" if gain > expected.tolerance else "within" if gain >= -expected.tolerance else "WORSE"
     around = f" [{found.interval[0]:.1f}, {found.interval[1]:.1f}]" if found.interval else ""
@@ -211,6 +220,17 @@ def compare(settings: ReproduceSettings, expected: Expected) -> int:
     log.info("%s of %s is %.4g worse than expected.value=%g, more than expected.tolerance=%g", expected.measure.value,
              ", ".join(runs), -gain, expected.value, expected.tolerance)
     return 1
+
+
+def scores(settings: ReproduceSettings, expected: Expected) -> Path:
+    """The file that evaluate.py wrote last by the name of this evaluation, to which it may have added six digits."""
+    from seq2seq.evaluation_files import evaluation_name
+
+    asked = read_settings(EvaluateSettings, mapping("evaluate", evaluated(settings, expected)))
+    name, place = evaluation_name(expected.split, asked, settings.shape), Path(asked.run or "", "evaluation")
+    found = [path for path in place.glob(f"{glob.escape(name)}*.json")
+             if re.fullmatch("(-[0-9a-f]{6})?", path.stem.removeprefix(name))]
+    return max(found, key=lambda path: path.stat().st_mtime_ns)
 
 
 def measured(record: dict[str, Any], measure: Measure) -> Measured:

@@ -5,7 +5,7 @@
 
 Every other word is a setting of train.py that all runs share; a change is one or more settings. Each run has one
 thread (training.threads=1) and a log beside its folder. The same command goes on where it was stopped. The table is
-Markdown, on standard output: the means over the seeds, p of the paired bootstrap against the same seed without the
+Markdown, on standard output: the means over the seeds, p of the paired test against the same seed without the
 change, the minutes of training. BLEU is of one validation set and a few seeds: differences of half a point say little.
 """
 

@@ -12,13 +12,15 @@ import io
 import re
 import tempfile
 import unicodedata
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterable, Iterator
+from pathlib import Path
 
 import sentencepiece
 from sentencepiece import sentencepiece_model_pb2
 
 from seq2seq.corpus import PackedCorpus
-from seq2seq.errors import SettingError
+from seq2seq.errors import SettingError, UserError
+from seq2seq.folders import writing
 from seq2seq.normalization import ZERO_WIDTH_SPACE, invisible
 from seq2seq.settings.prepare import TokenizerKind, TokenizerSettings
 from seq2seq.tokenizer import BOS, EOS, PAD, UNK, Tokenizer
@@ -73,13 +75,23 @@ def learn(lines: Callable[[], Iterator[str]], settings: TokenizerSettings,
 
 def _train(lines: Iterator[str], settings: TokenizerSettings, size: int, zero_width_spaces: bool) -> bytes:
     model = io.BytesIO()
-    with tempfile.NamedTemporaryFile("w", suffix=".tsv", encoding="ascii") as rules:
-        rules.write("".join(normalisation(ZERO_WIDTH_SPACE if zero_width_spaces else "")))
-        rules.flush()
-        _call(lines, settings, size, model, rules.name)
+    with tempfile.TemporaryDirectory() as folder:
+        rules = _write_rules(Path(folder), normalisation(ZERO_WIDTH_SPACE if zero_width_spaces else ""))
+        _call(lines, settings, size, model, str(rules))
     proto = sentencepiece_model_pb2.ModelProto.FromString(model.getvalue())  # type: ignore[attr-defined]
     proto.normalizer_spec.normalization_rule_tsv = ""  # the name of a file that is gone, another one each time
     return proto.SerializeToString(deterministic=True)
+
+
+def _write_rules(folder: Path, lines: Iterable[str]) -> Path:
+    """The disk of temporary files may be another than that of the corpus: an error names the one that is full."""
+    rules = folder / "rules.tsv"
+    try:
+        with writing(rules):
+            rules.write_text("".join(lines), encoding="ascii")
+    except UserError as error:
+        raise UserError(f"{error} The environment variable TMPDIR names the folder for temporary files.") from None
+    return rules
 
 
 def _call(lines: Iterator[str], settings: TokenizerSettings, size: int, model: io.BytesIO, rules: str) -> None:

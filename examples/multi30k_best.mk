@@ -69,16 +69,17 @@ data/made/train.$(2): | $(call scores,$(1)_$(2))
 	    search.batch_pieces=20000
 $(call stages,$(1)_$(2),best_$(1)_$(2))
 $(call stages,$(1)_$(2)_left,best_$(1)_$(2),model.reverse_target=true)
-$(RUNS)/$(1)_$(2)_risk-1/evaluation/test-ensemble-reranked.json: | \
+$(RUNS)/$(1)_$(2)_risk-1/evaluation/test-ensemble-reranked$(RERANKED).json: | \
     $(foreach name,$(1)_$(2)_risk $(1)_$(2)_left_risk $(2)_$(1)_risk,$(call scores,$(name)))
 	$(call evaluate,$(call together,$(1)_$(2)_risk) $(RANKED) rescore=$(call list,$(call each,$(1)_$(2)_left_risk)) \
 	    reverse=$(call list,$(call each,$(2)_$(1)_risk)))
-all $(1)_$(2): $(RUNS)/$(1)_$(2)_risk-1/evaluation/test-ensemble-reranked.json
+all $(1)_$(2): $(RUNS)/$(1)_$(2)_risk-1/evaluation/test-ensemble-reranked$(RERANKED).json
 endef
 
 RECIPE = recipe=large $(SETTINGS)
 FIXED = experiment=multi30k_de_en_fixed $(SETTINGS)
 RANKED = search.beam_size=10 rescore_search=true rescore_weight=2 reverse_weight=0.6
+RERANKED = -beam_size-10-reverse_weight-0.6-rescore_weight-2
 MORE = training.max_epochs=null training.max_updates=2700
 RISK = training.max_epochs=null training.max_updates=2755 training.validate_every=50 training.ema_decay=0.98 \
     optimizer.schedule=constant optimizer.learning_rate=0.0003 training.risk=0.5 training.risk_draws=4 \

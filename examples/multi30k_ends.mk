@@ -18,18 +18,20 @@ RUNS := runs/ends
 comma := ,
 space := $(subst ,, )
 list = [$(subst $(space),$(comma),$(strip $(1)))]
-score = $(RUNS)/$(1)/evaluation/test-reranked.json
+SEARCHED = -beam_size-10-length_penalty-2
+score = $(RUNS)/$(1)/evaluation/test-reranked$(SEARCHED).json
 scores = $(foreach model,$(1),$(call score,$(model)))
-together = $(RUNS)/$(firstword $(1))/evaluation/test-ensemble-reranked.json
+together = $(RUNS)/$(firstword $(1))/evaluation/test-ensemble-reranked$(SEARCHED)$(2).json
 
 # An ensemble, and a model in other pieces that searches and ranks beside it.
 GERMAN := en_de_large_risk-1 en_de_risk-2 en_de_more_risk-1
 BESIDE := en_de_bpe_risk-1
 ENGLISH := de_en_risk-1 de_en_more-1
+REVERSED := -reverse_weight-0.7
 
 .DELETE_ON_ERROR:
 .PHONY: all
-all: $(call scores,$(GERMAN) $(BESIDE) $(ENGLISH)) $(call together,$(GERMAN)) $(call together,$(ENGLISH))
+all: $(call scores,$(GERMAN) $(BESIDE) $(ENGLISH)) $(call together,$(GERMAN),$(REVERSED)) $(call together,$(ENGLISH))
 	@printf '%s\n' $^
 
 # What is scored. The test split last: its file says that all is done.
@@ -56,7 +58,7 @@ prepare = $(PYTHON) -m data_prep data=files data.valid=$(RAW)/val data.test=$(RA
 
 # Models that are scored together, one that ranks beside them or nothing, one of the opposite direction or nothing.
 define ensemble
-$(call together,$(1)): | $(call scores,$(1) $(2) $(3))
+$(call together,$(1),$(if $(3),$(REVERSED))): | $(call scores,$(1) $(2) $(3))
 	$(call evaluate,run=$(RUNS)/$(firstword $(1)) \
 	    ensemble=$(call list,$(addprefix $(RUNS)/,$(wordlist 2,99,$(1)))) \
 	    $(if $(2),rescore=$(RUNS)/$(2)) $(if $(3),reverse=$(RUNS)/$(3) reverse_weight=0.7))

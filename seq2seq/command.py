@@ -26,7 +26,8 @@ from seq2seq.command_line import understood, versions
 from seq2seq.errors import UserError
 from seq2seq.folders import told
 from seq2seq.settings.reading import read_settings
-from seq2seq.sweep import Measured, Record, leave_record, read_all, records, show
+from seq2seq.streams import safe_streams
+from seq2seq.sweep import Measured, Record, check_direction, leave_record, read_all, records, show
 
 T = TypeVar("T")
 CONFIGURATION = Path(__file__).resolve().parent.parent / "conf"
@@ -42,15 +43,8 @@ def command(config_name: str, kind: type[T]) -> Callable[[Callable[[T], Measured
             os.environ["HYDRA_FULL_ERROR"] = "1"
             _log_to_standard_error()
             try:
-                words = understood(sys.argv[1:], CONFIGURATION, config_name)
-                if "--version" in words:
-                    print(versions())
-                    return
-                sys.argv[1:] = words
-                if "--multirun" in words and not {"--help", "--cfg", "--info"} & set(words):
-                    _sweep(main, config_name, kind)
-                else:
-                    _single(main, config_name, kind)
+                with safe_streams():
+                    _begin(main, config_name, kind)
             except BrokenPipeError:
                 _closed_pipe()
             except KeyboardInterrupt:
@@ -65,6 +59,18 @@ def command(config_name: str, kind: type[T]) -> Callable[[Callable[[T], Measured
         return run
 
     return decorate
+
+
+def _begin(main: Callable[[T], Measured | None], config_name: str, kind: type[T]) -> None:
+    words = understood(sys.argv[1:], CONFIGURATION, config_name)
+    if "--version" in words:
+        print(versions())
+        return
+    sys.argv[1:] = words
+    if "--multirun" in words and not {"--help", "--cfg", "--info"} & set(words):
+        _sweep(main, config_name, kind)
+    else:
+        _single(main, config_name, kind)
 
 
 def _single(main: Callable[[T], Measured | None], config_name: str, kind: type[T]) -> None:
@@ -93,6 +99,8 @@ def _sweep(main: Callable[[T], Measured | None], config_name: str, kind: type[T]
         worst = -math.inf if getattr(direction, "name", direction) == "maximize" else math.inf
         try:
             measured = main(read_settings(kind, _mapping(config)))
+            if measured is not None:
+                check_direction(direction, measured.measure, measured.higher_is_better)
         except Exception as error:
             line = _one_line(error, config_name)
             if line is None:

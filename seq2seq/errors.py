@@ -20,3 +20,10 @@ class CorpusError(UserError):
 
 class BundleError(UserError):
     """A run folder or model bundle that is missing, damaged or of another format."""
+
+
+def refuse_text(*texts: object) -> None:
+    """Raises TypeError for a text given instead of a list of texts: each letter would be taken for a text."""
+    for text in texts:
+        if isinstance(text, (str, bytes)):
+            raise TypeError(f"{text[:40]!r} is one text, and a list of texts is needed. Put it into a list: [text]")

@@ -1,20 +1,13 @@
 """An evaluation: a set of raw sentence pairs, their translations, and what these are worth.
 
-    <run>/evaluation/<name>.json   scores with signatures and intervals, perplexity, speed, settings
-    <run>/evaluation/<name>.tsv    source, reference, translation, side by side
-    <run>/evaluation/<name>-compare.tsv    beside another run's, the largest gain first
-
-`name` is the split, or the file name of the source.
+How it is stored: evaluation_files.py.
 """
 
 from __future__ import annotations
 
 import dataclasses
-import errno
-import json
-import os
+import hashlib
 import time
-from collections.abc import Sequence
 from pathlib import Path
 from typing import Any, NamedTuple
 
@@ -25,7 +18,7 @@ from seq2seq.batches import like_lengths
 from seq2seq.bundle import Bundle
 from seq2seq.corpus import PackedCorpus
 from seq2seq.errors import CorpusError, UserError
-from seq2seq.folders import whole_file, writing
+from seq2seq.evaluation_files import Files, Pairs, Stored, write_record
 from seq2seq.scoring import (
     Bucket,
     Comparison,
@@ -37,7 +30,6 @@ from seq2seq.scoring import (
     chrf,
     compare,
     length_ratio,
-    sentence_bleu,
 )
 from seq2seq.scoring_units import asked_or_trained, checked_tokenizer, length_unit, refuse_moses
 from seq2seq.settings.evaluate import EvaluateSettings
@@ -46,18 +38,6 @@ from seq2seq.settings.reading import write_settings
 from seq2seq.settings.runs import each
 from seq2seq.text import read_lines
 from seq2seq.translation import Translator
-
-COLUMNS = ("source", "reference", "translation")
-
-
-@dataclasses.dataclass(frozen=True)
-class Pairs:
-    """The sentences of an evaluation, as raw text."""
-
-    name: str
-    origin: dict[str, str]  # corpus folder and hash, or the two files
-    sources: list[str]
-    references: list[str]
 
 
 @dataclasses.dataclass(frozen=True, kw_only=True)
@@ -93,20 +73,13 @@ class Evaluation:
         return self.sentences / self.seconds
 
 
-@dataclasses.dataclass(frozen=True)
-class Stored:
-    """Another run's evaluation of the same sentences, read from its folder."""
-
-    run: str
-    pairs: list[tuple[str, str]]  # source, reference
-    translations: list[str]
-
-
 def read_pairs(settings: EvaluateSettings, bundle: Bundle) -> Pairs:
     """The split or the two files to evaluate on. Raises CorpusError or UserError."""
     if settings.source is not None and settings.reference is not None:
-        pairs = Pairs(Path(settings.source).name, {"source": settings.source, "reference": settings.reference},
-                      list(read_lines(settings.source)), list(read_lines(settings.reference)))
+        lines = [list(read_lines(path)) for path in (settings.source, settings.reference)]
+        digest = hashlib.sha256("\0".join("\n".join(side) for side in lines).encode()).hexdigest()
+        origin = {"source": settings.source, "reference": settings.reference, "hash": digest}
+        pairs = Pairs(Path(settings.source).name, origin, *lines)
         if len(pairs.sources) != len(pairs.references):
             raise UserError(f"source={settings.source} has {len(pairs.sources)} lines and "
                             f"reference={settings.reference} has {len(pairs.references)}: line n of one must "
@@ -143,8 +116,8 @@ def units_of(pairs: Pairs, settings: EvaluateSettings, bundle: Bundle) -> Units:
 
 
 def evaluate(translator: Translator, pairs: Pairs, settings: EvaluateSettings,
-             units: Units) -> tuple[Evaluation, list[str]]:
-    """Translates the raw sources and scores the text; returns the translations with it."""
+             units: Units, name: str) -> tuple[Evaluation, list[str]]:
+    """Translates the raw sources and scores the text; returns the translations with it. `name`: of the files."""
     started = time.perf_counter()
     translations = [one.text for one in translator.translate_lines(pairs.sources, name=pairs.name)]
     seconds = time.perf_counter() - started
@@ -154,7 +127,7 @@ def evaluate(translator: Translator, pairs: Pairs, settings: EvaluateSettings,
         rescore_own=settings.rescore_own, rescore_weight=settings.rescore_weight if settings.rescores else None,
         rescore_search=settings.rescore_search,
         neighbours=write_settings(settings.neighbours) if settings.neighbours.corpus else None,
-        name=stored_name(pairs, settings), origin=pairs.origin, languages=translator.languages,
+        name=name, origin=pairs.origin, languages=translator.languages,
         sentences=len(pairs.sources),
         bleu=bleu(translations, pairs.references, settings.resamples, units.tokenize),
         chrf=chrf(translations, pairs.references, settings.resamples),
@@ -167,12 +140,6 @@ def evaluate(translator: Translator, pairs: Pairs, settings: EvaluateSettings,
         tokenize=units.tokenize, seconds=seconds, device=str(translator.device), search=write_settings(settings.search),
     )
     return evaluation, translations
-
-
-def stored_name(pairs: Pairs, settings: EvaluateSettings) -> str:
-    """What the files of an evaluation are called."""
-    looked_up = settings.neighbours.corpus is not None
-    return pairs.name + "-ensemble" * bool(settings.ensemble) + "-neighbours" * looked_up + "-reranked" * settings.ranks
 
 
 class Loss(NamedTuple):
@@ -198,66 +165,13 @@ def loss_of(bundle: Bundle, device: torch.device, pairs: Pairs, settings: Evalua
     return Loss(nll, pieces)
 
 
-def evaluation_folder(run: str) -> Path:
-    return Path(run) / "evaluation"
-
-
-def make_folder(run: str) -> None:
-    """Makes <run>/evaluation before the work that fills it. Raises UserError where it cannot be written."""
-    folder = evaluation_folder(run)
-    with writing(folder):
-        folder.mkdir(exist_ok=True)
-        if not os.access(folder, os.W_OK):
-            raise PermissionError(errno.EACCES, os.strerror(errno.EACCES), str(folder))
-
-
-def write_evaluation(evaluation: Evaluation, pairs: Pairs, translations: list[str],
-                     comparison: Comparison | None) -> None:
+def write_evaluation(files: Files, evaluation: Evaluation, pairs: Pairs, translations: list[str],
+                     comparison: Comparison | None, compare: str | None) -> None:
     """Writes both files, each whole. Raises UserError where the folder cannot be written."""
     record = dataclasses.asdict(evaluation) | {"sentences_per_second": evaluation.sentences_per_second}
     if comparison is not None:
-        record["comparison"] = dataclasses.asdict(comparison)
-    write_record(evaluation.run, pairs, record, translations)
-
-
-def write_record(run: str, pairs: Pairs, record: dict[str, Any], answers: Sequence[str] | None) -> None:
-    """Writes <name>.json, and <name>.tsv with `answers` beside the references. Raises UserError where it cannot."""
-    folder = evaluation_folder(run)
-    if answers is not None:
-        rows = [COLUMNS, *zip(pairs.sources, pairs.references, answers, strict=True)]
-        whole_file(folder / f"{record['name']}.tsv", _table(rows))
-    whole_file(folder / f"{record['name']}.json", (json.dumps(record, indent=1, ensure_ascii=False) + "\n").encode())
-
-
-def read_stored(run: str, pairs: Pairs) -> Stored:
-    """The translations that `run` stored for these pairs. Raises UserError when there are none, or others."""
-    path = evaluation_folder(run) / f"{pairs.name}.tsv"
-    same = " ".join(f"{key}={value}" for key, value in pairs.origin.items() if key != "hash")
-    how = f"python evaluate.py run={run} {same}" + (f" split={pairs.name}" if "corpus" in pairs.origin else "")
-    if not path.is_file():
-        raise UserError(f"compare={run} has no evaluation of {pairs.name} ({path}). Make it with: {how}")
-    rows = [line.split("\t") for line in read_lines(path)][1:]
-    here = [(source.replace("\t", " "), reference.replace("\t", " "))
-            for source, reference in zip(pairs.sources, pairs.references, strict=True)]
-    if any(len(row) != len(COLUMNS) for row in rows) or [(row[0], row[1]) for row in rows] != here:
-        raise UserError(f"compare={run} was evaluated on other sentences than these ({path}). Evaluate both on "
-                        f"the same, with: {how}")
-    return Stored(run, here, [row[2] for row in rows])
-
-
-def write_differences(evaluation: Evaluation, stored: Stored, pairs: Pairs, translations: list[str]) -> None:
-    """Writes <name>-compare.tsv: line by line both translations and their BLEU, the largest gain of this run first."""
-    own, others = (sentence_bleu(texts, pairs.references, evaluation.tokenize)
-                   for texts in (translations, stored.translations))
-    order = sorted(range(len(own)), key=lambda row: others[row] - own[row])
-    rows = [("line", "BLEU", f"BLEU of {stored.run}", *COLUMNS, f"translation of {stored.run}")]
-    rows += [(str(row + 1), f"{own[row]:.1f}", f"{others[row]:.1f}", pairs.sources[row], pairs.references[row],
-              translations[row], stored.translations[row]) for row in order]
-    whole_file(evaluation_folder(evaluation.run) / f"{evaluation.name}-compare.tsv", _table(rows))
-
-
-def _table(rows: Sequence[Sequence[str]]) -> bytes:
-    return "".join("\t".join(cell.replace("\t", " ") for cell in row) + "\n" for row in rows).encode()
+        record["comparison"] = {"run": compare, **dataclasses.asdict(comparison)}
+    write_record(files, pairs, record, translations)
 
 
 def compare_with(stored: Stored, pairs: Pairs, translations: list[str],

@@ -88,6 +88,14 @@ def make_folder(path: Path) -> list[Path]:
     return missing
 
 
+def writable_folder(path: Path) -> None:
+    """Makes a folder before the work that fills it. Raises UserError where no file can be written into it."""
+    with writing(path):
+        make_folder(path)
+        if not os.access(path, os.W_OK):
+            raise PermissionError(errno.EACCES, os.strerror(errno.EACCES), str(path))
+
+
 @contextlib.contextmanager
 def writing(path: Path) -> Iterator[None]:
     """Turns the OSErrors of a disk that will not take `path` into one UserError line."""

@@ -1,6 +1,6 @@
 """An evaluation of shape one_to_n: what real texts cost the model, for every input, and texts that it makes itself.
 
-    <run>/evaluation/<name>.json   perplexity per target piece (EOS counted), of all and of each input; samples
+    <name>.json   perplexity per target piece (EOS counted), of all and of each input; samples
 """
 
 from __future__ import annotations
@@ -8,7 +8,8 @@ from __future__ import annotations
 import dataclasses
 from collections.abc import Iterator
 
-from seq2seq.evaluation import Loss, Pairs, loss_of, write_record
+from seq2seq.evaluation import Loss, loss_of
+from seq2seq.evaluation_files import Files, Pairs, write_record
 from seq2seq.settings.evaluate import EvaluateSettings
 from seq2seq.settings.search import SearchKind, SearchSettings
 from seq2seq.translation import Translator
@@ -40,8 +41,9 @@ class GenerationEvaluation:
     inputs: list[InputScore]
 
 
-def evaluate_generation(translator: Translator, pairs: Pairs, settings: EvaluateSettings) -> GenerationEvaluation:
-    """Raises UserError for an input that the model does not know."""
+def evaluate_generation(translator: Translator, pairs: Pairs, settings: EvaluateSettings,
+                        name: str) -> GenerationEvaluation:
+    """`name`: of the file. Raises UserError for an input that the model does not know."""
     samples = Translator(translator.bundles, SearchSettings(kind=SearchKind.SAMPLE), device=translator.device)
     losses, inputs = [], []
     for part in _by_input(pairs):
@@ -50,13 +52,13 @@ def evaluate_generation(translator: Translator, pairs: Pairs, settings: Evaluate
         inputs.append(InputScore(part.sources[0], len(part.sources), losses[-1].perplexity, drawn))
     total = Loss(sum(loss.nll for loss in losses), sum(loss.pieces for loss in losses))
     return GenerationEvaluation(
-        run=str(settings.run), name=pairs.name, origin=pairs.origin, languages=translator.languages,
+        run=str(settings.run), name=name, origin=pairs.origin, languages=translator.languages,
         texts=len(pairs.sources), pieces=total.pieces, perplexity=total.perplexity, inputs=inputs)
 
 
-def write_generation_evaluation(evaluation: GenerationEvaluation, pairs: Pairs) -> None:
+def write_generation_evaluation(files: Files, evaluation: GenerationEvaluation, pairs: Pairs) -> None:
     """Writes the file whole. Raises UserError where the folder cannot be written."""
-    write_record(evaluation.run, pairs, dataclasses.asdict(evaluation), None)
+    write_record(files, pairs, dataclasses.asdict(evaluation), None)
 
 
 def _by_input(pairs: Pairs) -> Iterator[Pairs]:

@@ -1,8 +1,8 @@
 """An evaluation of labels (shapes n_to_n and n_to_1): accuracy, scores of each class, the confusion matrix.
 
-    <run>/evaluation/<name>.json           accuracy with its interval, classes, confusion, perplexity, speed
-    <run>/evaluation/<name>.tsv            source, reference, labels, side by side
-    <run>/evaluation/<name>-confusion.png  what is taken for what
+    <name>.json           accuracy with its interval, classes, confusion, perplexity, speed
+    <name>.tsv            source, reference, labels, side by side
+    <name>-confusion.png  what is taken for what
 
 Precision, recall and F1 are scikit-learn's. The interval resamples the lines with replacement (bootstrap);
 the paired test exchanges the systems' answers line by line (permutation), for labels of one line depend on
@@ -19,14 +19,15 @@ from typing import Any, NamedTuple
 import numpy as np
 
 from seq2seq.errors import UserError
-from seq2seq.evaluation import Pairs, Stored, loss_of, write_record
+from seq2seq.evaluation import loss_of
+from seq2seq.evaluation_files import Files, Pairs, Stored, write_record
 from seq2seq.normalization import normalized
 from seq2seq.prediction import Predictor
+from seq2seq.scoring import EXCHANGES, SEED
 from seq2seq.scoring_units import in_one_form
 from seq2seq.settings.evaluate import EvaluateSettings
 from seq2seq.settings.model import Shape
 
-SEED = 12345
 MISSING = "(none)"  # the label of a word that got none: it stands behind what max_source_pieces leaves, or is no text
 
 
@@ -83,9 +84,9 @@ def refuse_uneven(pairs: Pairs, shape: Shape) -> None:
                             "every word.")
 
 
-def evaluate_labels(predictor: Predictor, pairs: Pairs,
-                    settings: EvaluateSettings) -> tuple[LabelEvaluation, list[str]]:
-    """Labels the raw sources; returns the labels of every line with the scores."""
+def evaluate_labels(predictor: Predictor, pairs: Pairs, settings: EvaluateSettings,
+                    name: str) -> tuple[LabelEvaluation, list[str]]:
+    """Labels the raw sources; returns the labels of every line with the scores. `name`: of the files."""
     started = time.perf_counter()
     answers = predictor.predict(pairs.sources)
     seconds = time.perf_counter() - started
@@ -95,7 +96,7 @@ def evaluate_labels(predictor: Predictor, pairs: Pairs,
     y_true, y_pred = ([label for line in side for label in line] for side in (wanted, given))
     classes, macro, names, confusion = _scores(y_true, y_pred)
     evaluation = LabelEvaluation(
-        run=str(settings.run), name=pairs.name, origin=pairs.origin, languages=predictor.languages,
+        run=str(settings.run), name=name, origin=pairs.origin, languages=predictor.languages,
         sentences=len(pairs.sources), labels=len(y_true), accuracy=_accuracy(*right),
         interval=_interval(right, settings.resamples), macro_f1=macro,
         perplexity=loss_of(predictor.bundles[0], predictor.device, pairs, settings).perplexity,
@@ -103,15 +104,15 @@ def evaluate_labels(predictor: Predictor, pairs: Pairs,
     return evaluation, answers
 
 
-def write_label_evaluation(evaluation: LabelEvaluation, pairs: Pairs, answers: list[str],
-                           comparison: PairedTest | None) -> None:
+def write_label_evaluation(files: Files, evaluation: LabelEvaluation, pairs: Pairs, answers: list[str],
+                           comparison: PairedTest | None, compare: str | None) -> None:
     """Writes both files, each whole. Raises UserError where the folder cannot be written."""
     record: dict[str, Any] = dataclasses.asdict(evaluation)
     record["classes"] = {name: score._asdict() for name, score in evaluation.classes.items()}
     record["sentences_per_second"] = evaluation.sentences_per_second
     if comparison is not None:
-        record["comparison"] = comparison._asdict()
-    write_record(evaluation.run, pairs, record, answers)
+        record["comparison"] = {"run": compare, **comparison._asdict()}
+    write_record(files, pairs, record, answers)
 
 
 def compare_labels(stored: Stored, pairs: Pairs, answers: Sequence[str], shape: Shape, resamples: int) -> PairedTest:
@@ -122,7 +123,8 @@ def compare_labels(stored: Stored, pairs: Pairs, answers: Sequence[str], shape: 
     (ours, total), (theirs, _) = counts
     found = permutation_test(
         (ours, theirs), lambda one, other, axis: one.sum(axis=axis) - other.sum(axis=axis), vectorized=True,
-        permutation_type="samples", n_resamples=resamples, rng=np.random.default_rng(SEED))
+        permutation_type="samples", n_resamples=resamples, batch=max(1, EXCHANGES // len(ours)),
+        rng=np.random.default_rng(SEED))
     return PairedTest(_accuracy(ours, total), _accuracy(theirs, total), float(found.pvalue))
 
 

@@ -37,8 +37,8 @@ from seq2seq.batches import make_batch, plan_batches
 from seq2seq.bundle import WEIGHTS, Bundle
 from seq2seq.corpus import PackedCorpus, Split
 from seq2seq.corpus_files import checksum
-from seq2seq.errors import BundleError, CorpusError, SettingError
-from seq2seq.folders import whole_folder
+from seq2seq.errors import BundleError, CorpusError, SettingError, UserError
+from seq2seq.folders import whole_folder, writable_folder
 from seq2seq.models.encoder_decoder import EncoderDecoder
 from seq2seq.nearest import Cells, into_cells
 from seq2seq.progress import Display
@@ -149,6 +149,11 @@ def _write(folder: Path, wanted: dict[str, str], bundle: Bundle, corpus: PackedC
         raise CorpusError(f"neighbours.corpus={corpus.folder} has no training pairs to look up. Give another.")
     places = int(split.target_lengths.sum()) + len(split)
     _refuse_too_many(places, bundle.settings.model.embedding, corpus)
+    try:
+        writable_folder(folder.parent)
+    except UserError as error:
+        raise UserError(f"{error} What neighbours.corpus= reads is kept with the model: copy the model to where it can "
+                        "be written, and give that folder.") from None
     log.info("neighbours: reading %s pairs, %s target pieces", f"{len(split):,}", f"{places:,}")
     with whole_folder(folder) as part:
         keys, pieces = read_keys(bundle.model, split, device)

@@ -2,6 +2,7 @@
 
     predictor = Predictor.load("runs/ewt")
     predictor.predict(["The dog barks ."])      # ["DET NOUN VERB PUNCT"]
+    predictor.predict("The dog barks .")        # "DET NOUN VERB PUNCT"
 
 One line comes out for every line; a line without pieces (empty, or white space) gives an empty one.
 Several folders make an ensemble: the mean of their probabilities decides.
@@ -12,13 +13,13 @@ from __future__ import annotations
 import dataclasses
 import logging
 from collections.abc import Iterable, Iterator, Sequence
-from typing import NamedTuple
+from typing import NamedTuple, overload
 
 import torch
 
 from seq2seq.batches import pad_source
 from seq2seq.bundle import Bundle
-from seq2seq.errors import SettingError
+from seq2seq.errors import SettingError, refuse_text
 from seq2seq.labels import label_probabilities
 from seq2seq.loading import open_bundles
 from seq2seq.models.labeller import Labeller
@@ -92,12 +93,19 @@ class Predictor:
         """The names of the source and the target side."""
         return self.bundles[0].languages
 
-    def predict(self, lines: Iterable[str]) -> list[str]:
-        """The best labels of each line, a space between them."""
+    @overload
+    def predict(self, lines: str) -> str: ...  # type: ignore[overload-overlap]
+    @overload
+    def predict(self, lines: Iterable[str]) -> list[str]: ...
+    def predict(self, lines: str | Iterable[str]) -> str | list[str]:
+        """The best labels of each line, a space between them; of a text by itself a text."""
+        if isinstance(lines, str):
+            return self.predict_lines([lines])[0].text
         return [prediction.text for prediction in self.predict_lines(list(lines))]
 
     def stream(self, windows: Iterable[list[str]], *, name: str = "the input") -> Iterator[list[Prediction]]:
         """Labels lists of lines one after the other; lines count on from list to list."""
+        refuse_text(windows)
         first = 1
         for lines in windows:
             yield self.predict_lines(lines, first=first, name=name)
@@ -106,8 +114,9 @@ class Predictor:
     def predict_lines(self, lines: Sequence[str], *, first: int = 1, name: str = "the input") -> list[Prediction]:
         """The labels of each line with their probabilities; `first` and `name` are for warnings.
 
-        Raises UserError for a line that is no text (half a surrogate pair).
+        Raises UserError for a line that is no text (half a surrogate pair), TypeError for a text instead of a list.
         """
+        refuse_text(lines)
         refuse_halves(lines, first, name)
         every = self._source.encode(lines)
         pieces, owners = [], []

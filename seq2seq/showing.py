@@ -1,4 +1,4 @@
-"""What evaluate.py shows of its scores: tables on standard output, figures in the run folder."""
+"""What evaluate.py shows of its scores: tables on standard output, figures in the folder of the scores."""
 
 from __future__ import annotations
 
@@ -8,8 +8,8 @@ from collections.abc import Sequence
 from rich.console import Console
 from rich.table import Table
 
-from seq2seq.evaluation import Evaluation, Pairs, evaluation_folder
-from seq2seq.folders import whole_file
+from seq2seq.evaluation import Evaluation
+from seq2seq.evaluation_files import Files, Pairs
 from seq2seq.generation_evaluation import GenerationEvaluation
 from seq2seq.label_evaluation import LabelEvaluation, PairedTest
 from seq2seq.plots import attention_map, bleu_by_length, confusion_map
@@ -56,19 +56,18 @@ def translations(evaluation: Evaluation, comparison: Comparison | None, compare:
     if comparison is not None:
         verdict = "significant" if comparison.significant else "not significant"
         print(f"BLEU {comparison.value:.2f} against {comparison.baseline:.2f} of {compare}: p = "
-              f"{comparison.p_value:.4f} (paired bootstrap), {verdict} at 0.05")
+              f"{comparison.p_value:.4f} (paired approximate randomisation), {verdict} at 0.05")
 
 
-def draw_translations(evaluation: Evaluation, pairs: Pairs, translator: Translator, settings: EvaluateSettings,
-         other: Sequence[Bucket] | None) -> None:
-    """Writes <name>-length.png and, with attention, <name>-attention-<line>.png beside the scores."""
-    folder = evaluation_folder(evaluation.run)
+def draw_translations(files: Files, evaluation: Evaluation, pairs: Pairs, translator: Translator,
+                      settings: EvaluateSettings, other: Sequence[Bucket] | None) -> None:
+    """Writes <name>-length.png and, with attention, <name>-attention-<line>.png alongside the scores."""
     systems = {evaluation.run: [bucket.bleu for bucket in evaluation.by_length]}
     if other is not None:
         systems[str(settings.compare)] = [bucket.bleu for bucket in other]
     unit = evaluation.by_length[0].unit
     names, counts = zip(*((bucket.name, bucket.sentences) for bucket in evaluation.by_length), strict=True)
-    whole_file(folder / f"{evaluation.name}-length.png", bleu_by_length(systems, names, counts, unit))
+    files.write("-length.png", bleu_by_length(systems, names, counts, unit))
     fitting = [row for row, source in enumerate(pairs.sources) if 1 <= length(source, unit) <= MAP_WORDS]
     for place in range(min(settings.heat_maps, len(fitting))):
         row = fitting[place * len(fitting) // settings.heat_maps]
@@ -76,8 +75,8 @@ def draw_translations(evaluation: Evaluation, pairs: Pairs, translator: Translat
         best = shown.candidates[0] if shown.candidates else None
         if best is not None and best.attention is not None and 1 <= len(best.pieces) <= 4 * MAP_WORDS:
             image = attention_map(shown.source_pieces, best.pieces, best.attention.tolist())
-            whole_file(folder / f"{evaluation.name}-attention-{row + 1}.png", image)
-    log.info("scores, translations and figures are in %s", folder)
+            files.write(f"-attention-{row + 1}.png", image)
+    log.info("scores, translations and figures are in %s", files.folder)
 
 
 def labels(evaluation: LabelEvaluation, comparison: PairedTest | None, compare: str | None) -> None:
@@ -103,11 +102,10 @@ def labels(evaluation: LabelEvaluation, comparison: PairedTest | None, compare: 
               f"{comparison.p_value:.4f} (paired permutation of lines), {verdict} at 0.05")
 
 
-def draw_labels(evaluation: LabelEvaluation) -> None:
-    """Writes <name>-confusion.png beside the scores."""
-    folder = evaluation_folder(evaluation.run)
-    whole_file(folder / f"{evaluation.name}-confusion.png", confusion_map(evaluation.names, evaluation.confusion))
-    log.info("scores, labels and the figure are in %s", folder)
+def draw_labels(files: Files, evaluation: LabelEvaluation) -> None:
+    """Writes <name>-confusion.png alongside the scores."""
+    files.write("-confusion.png", confusion_map(evaluation.names, evaluation.confusion))
+    log.info("scores, labels and the figure are in %s", files.folder)
 
 
 def texts(evaluation: GenerationEvaluation) -> None:

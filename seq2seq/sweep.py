@@ -94,11 +94,16 @@ def _check_training(every: Sequence[Any], direction: Any) -> None:
     if twice := next((run for run in folders if folders.count(run) > 1), None):
         raise SettingError(f"run={twice} is one folder for several runs of the sweep. Leave run= out: each gets one.")
     best_by = every[0].training.best_by
-    wanted = "maximize" if best_by.higher_is_better else "minimize"
+    check_direction(direction, best_by.value, best_by.higher_is_better)
+
+
+def check_direction(direction: Any, measure: str, higher_is_better: bool) -> None:
+    """Raises SettingError for a sweeper with a direction, such as Optuna's, that would look for the worst."""
+    wanted = "maximize" if higher_is_better else "minimize"
     asked = getattr(direction, "name", direction)
-    if asked is not None and asked != wanted:  # a sweeper with a direction, such as Optuna's
-        raise SettingError(f"hydra.sweeper.direction={asked} looks for the worst training.best_by={best_by.value}. "
-                           f"Choose hydra.sweeper.direction={wanted}.")
+    if asked is not None and asked != wanted:
+        raise SettingError(f"hydra.sweeper.direction={asked} looks for the worst {measure}. Choose "
+                           f"hydra.sweeper.direction={wanted}.")
 
 
 @contextlib.contextmanager

@@ -14,7 +14,7 @@ from pathlib import Path
 
 import sentencepiece
 
-from seq2seq.errors import BundleError
+from seq2seq.errors import BundleError, refuse_text
 from seq2seq.normalization import unicode
 
 PAD, UNK, BOS, EOS = 0, 1, 2, 3
@@ -66,10 +66,19 @@ class Tokenizer:
 
     def encode(self, lines: Sequence[str], threads: int = 1) -> list[list[int]]:
         """Piece ids of every line, the best segmentation."""
+        refuse_text(lines)
+        return self._processor.encode(self._given(lines), num_threads=threads)
+
+    def surfaces(self, line: str) -> list[str]:
+        """What each piece of a line was in it, with the spaces before it: characters that no piece has as well."""
+        (there,) = self._given([line])
+        return [piece.surface for piece in self._processor.encode(there, return_type="proto").pieces]
+
+    def _given(self, lines: Sequence[str]) -> list[str]:
         # The rules of a model cannot name NUL, which data preparation removes with the other controls, and compose
         # neither Hangul nor letters that are composed by half, as Vietnamese often is.
         there = [line.replace("\0", "") for line in lines]
-        return self._processor.encode(unicode(there) if self._composed else there, num_threads=threads)
+        return unicode(there) if self._composed else there
 
     def decode(self, ids: Sequence[Sequence[int]]) -> list[str]:
         """Text of every list of ids; special pieces give nothing, UNK gives its mark."""

@@ -1,7 +1,8 @@
 """Strings in, strings out.
 
     translator = Translator.load("runs/m30k")
-    translator.translate(["A man is riding a bicycle."])
+    translator.translate("A man is riding a bicycle.")        # a text
+    translator.translate(["A man is riding a bicycle."])      # a list of texts
 
 One translation for every line, in order; a line without pieces (empty, or white space) gives an
 empty one. Several folders make an ensemble.
@@ -13,13 +14,13 @@ import dataclasses
 import logging
 import sys
 from collections.abc import Iterable, Iterator, Mapping, Sequence
-from typing import Any
+from typing import Any, overload
 
 import torch
 from torch import Tensor
 
 from seq2seq.bundle import Bundle
-from seq2seq.errors import SettingError, UserError
+from seq2seq.errors import SettingError, UserError, refuse_text
 from seq2seq.loading import open_bundles, open_ranking
 from seq2seq.minimum_risk import expected_bleu, shares
 from seq2seq.model_for_search import graphed_model, model_for_search
@@ -148,13 +149,20 @@ class Translator:
         """The source and the target language."""
         return self.bundles[0].languages
 
-    def translate(self, lines: Iterable[str]) -> list[str]:
-        """The best translation of each line."""
+    @overload
+    def translate(self, lines: str) -> str: ...  # type: ignore[overload-overlap]
+    @overload
+    def translate(self, lines: Iterable[str]) -> list[str]: ...
+    def translate(self, lines: str | Iterable[str]) -> str | list[str]:
+        """The best translation of each line; of a text by itself a text."""
+        if isinstance(lines, str):
+            return self.translate_lines([lines])[0].text
         return [translation.text for translation in self.translate_lines(list(lines))]
 
     def stream(self, windows: Iterable[list[str]], *, attention: bool = False,
                name: str = "the input") -> Iterator[list[Translation]]:
         """Translates lists of lines one after the other; lines count on from list to list."""
+        refuse_text(windows)
         first = 1
         for lines in windows:
             yield self.translate_lines(lines, first=first, attention=attention, name=name)
@@ -165,23 +173,28 @@ class Translator:
         """Translations with scores, pieces, n best, and attention where asked for and there.
 
         `first` is the number of the first line: draws of search.kind=sample depend on it, and warnings
-        name it beside `name`. Raises UserError for a line that is no text (half a surrogate pair).
+        name it beside `name`. Raises UserError for a line that is no text (half a surrogate pair), TypeError for a
+        text instead of a list.
         """
+        refuse_text(lines)
         refuse_halves(lines, first, name)
         ids = self._source.encode(lines)
         if self.shape is Shape.ONE_TO_N:
             self._refuse_unknown(lines, ids, first, name)
         rows = [row for row, line in enumerate(lines) if ids[row] and line.strip()]
+        texts = list(lines)  # that the pieces are of: those that rank read them in pieces of their own
         too_long = [row for row in rows if len(ids[row]) > self.max_source_pieces]
         if self.long is Long.CUT:
             for row in too_long:
                 log.warning("%s line %d has %d pieces: only the first %d are translated (max_source_pieces)",
                             name, first + row, len(ids[row]), self.max_source_pieces)
                 ids[row] = ids[row][: self.max_source_pieces]
+                texts[row] = "".join(self._source.surfaces(lines[row])[: self.max_source_pieces])
             too_long = []
         result = [Translation(line, [], []) for line in lines]
         whole = sorted(set(rows) - set(too_long))
-        found = self._search([ids[row] for row in whole], [first + row for row in whole], attention)
+        found = self._search([ids[row] for row in whole], [texts[row] for row in whole],
+                             [first + row for row in whole], attention)
         for row, candidates in zip(whole, found, strict=True):
             result[row] = Translation(lines[row], self._source.pieces([*ids[row], EOS]), candidates)
         for row in too_long:
@@ -197,17 +210,18 @@ class Translator:
                 raise UserError(f"{name} line {first + row}: {lines[row][:80]!r} is none of the inputs that "
                                 f"{self.bundles[0].folder} was trained on ({choices[:500]}). Give one of these.")
 
-    def _search(self, source: list[list[int]], numbers: list[int], attention: bool) -> list[list[Candidate]]:
-        """Candidates of every source, best first."""
+    def _search(self, source: list[list[int]], texts: list[str], numbers: list[int],
+                attention: bool) -> list[list[Candidate]]:
+        """Candidates of every source, best first; `texts` are what the pieces are of."""
         search, ranked = self.search, bool(self._reverse or self._rescore)
         if ranked or search.mbr:
             search = dataclasses.replace(search, n_best=search.mbr or search.beam_size)
         found = translate_ids(self._model, source, search, self.device, numbers=numbers, attention=attention)
         # All at once: the library's call takes longer to begin than for a sentence.
-        texts = iter(self._target.decode([one.pieces for hypotheses in found for one in hypotheses]))
-        candidates = [[self._candidate(one, next(texts)) for one in hypotheses] for hypotheses in found]
+        written = iter(self._target.decode([one.pieces for hypotheses in found for one in hypotheses]))
+        candidates = [[self._candidate(one, next(written)) for one in hypotheses] for hypotheses in found]
         if ranked:
-            return self._reranked(self._source.decode(source), candidates)
+            return self._reranked(texts, candidates)
         return [self._least_risk(some) for some in candidates] if self.search.mbr else candidates
 
     def _in_parts(self, line: str, ids: list[int], number: int, attention: bool) -> Translation:
@@ -216,12 +230,13 @@ class Translator:
         The attention of a whole book would be a table of its length squared, nearly all zeros: it
         becomes the alignment part by part.
         """
-        cuts = parts(self._source.pieces(ids), self.max_source_pieces)
+        cuts, surfaces = parts(self._source.pieces(ids), self.max_source_pieces), self._source.surfaces(line)
         pieces: list[str] = []
         found: list[list[Candidate]] = []
         for begin in range(0, len(cuts), PARTS_AT_ONCE):
-            some = [ids[cut] for cut in cuts[begin : begin + PARTS_AT_ONCE]]
-            for part, candidates in zip(some, self._search(some, [number] * len(some), attention), strict=True):
+            here = cuts[begin : begin + PARTS_AT_ONCE]
+            some, texts = [ids[cut] for cut in here], ["".join(surfaces[cut]) for cut in here]
+            for part, candidates in zip(some, self._search(some, texts, [number] * len(some), attention), strict=True):
                 found.append([_without_attention(one, len(pieces)) for one in candidates])
                 pieces += self._source.pieces([*part, EOS])
         return Translation(line, pieces, [_joined(ranked) for ranked in zip(*found, strict=False)])

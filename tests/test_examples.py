@@ -12,8 +12,10 @@ from hydra import compose, initialize_config_dir
 from omegaconf import OmegaConf
 from test_settings import CONFIGURATION, composed
 
+from seq2seq.evaluation_files import evaluation_name
 from seq2seq.settings.evaluate import EvaluateSettings
 from seq2seq.settings.experiment import ExperimentSettings
+from seq2seq.settings.model import Shape
 from seq2seq.settings.prepare import PrepareSettings
 from seq2seq.settings.reading import read_settings
 from seq2seq.settings.translate import TranslateSettings
@@ -26,12 +28,16 @@ for word in "$@"; do case "$word" in
     split=*) split=${word#split=};;
     ensemble=*) together=-ensemble;;
     rescore=*|rescore_own=true) ranked=-reranked;;
+    search.*) word=${word#search.}; searched=$searched-${word%%=*}-${word#*=};;
+    reverse_weight=*) reverse=-reverse_weight-${word#*=};;
+    rescore_weight=*) rescore=-rescore_weight-${word#*=};;
     corpus=*) corpus=${word#corpus=};;
     run=*) run=${word#run=};;
 esac; done
 case "$1" in
     -m) mkdir -p "$corpus"; touch "$corpus/manifest.json";;
-    evaluate.py) mkdir -p "$run/evaluation"; touch "$run/evaluation/$split$together$ranked.json";;
+    evaluate.py) mkdir -p "$run/evaluation"
+        touch "$run/evaluation/$split$together$ranked$searched$reverse$rescore.json";;
 esac
 """
 Given = EvaluateSettings | ExperimentSettings | PrepareSettings | TranslateSettings
@@ -61,6 +67,9 @@ def made_by(makefile: str, place: Path, *words: str) -> tuple[list[Given], list[
     given, made = [_given(line) for line in commands.splitlines()], {str(place)}
     for settings in given:
         assert set(_read(settings)) <= made, settings
+        if isinstance(settings, EvaluateSettings):
+            name = evaluation_name(settings.split, settings, Shape.N_TO_M)
+            assert (place / str(settings.run) / "evaluation" / f"{name}.json").is_file()
         if isinstance(settings, (ExperimentSettings, PrepareSettings)):
             result = settings.run if isinstance(settings, ExperimentSettings) else settings.corpus
             assert result not in made

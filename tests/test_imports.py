@@ -16,7 +16,7 @@ ALLOWED = {
     "seq2seq.folders": ("seq2seq.errors",),
     "seq2seq.languages": (),
     "seq2seq.normalization": (),
-    "seq2seq.scoring": ("seq2seq.normalization",),
+    "seq2seq.scoring": ("seq2seq.errors", "seq2seq.normalization"),
     "seq2seq.scoring_units": ("seq2seq.errors", "seq2seq.languages", "seq2seq.normalization", "seq2seq.scoring",
                               "seq2seq.settings.scoring"),
     "seq2seq.plots": (),

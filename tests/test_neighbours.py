@@ -179,7 +179,7 @@ def test_the_commands(corpus: Path, tmp_path: Path, capfdbinary: pytest.CaptureF
     assert again.code == 0 and "reading" not in again.err
     plain = run_here("evaluate", [usual[0], "device=cpu", "plots=false"], capfdbinary, monkeypatch)
     assert plain.code == 0
-    tables = [(run / "evaluation" / f"test{name}.tsv").read_text("utf-8") for name in ("", "-neighbours")]
+    tables = [(run / "evaluation" / f"test{name}.tsv").read_text("utf-8") for name in ("", "-neighbours-weight-0")]
     assert tables[0] == tables[1]
     assert json.loads((run / "evaluation" / "test.json").read_text("utf-8"))["neighbours"] is None
 

@@ -146,7 +146,7 @@ def test_runs_that_rank_are_trained_too(tmp_path, capfdbinary, monkeypatch) -> N
     first, back = "runs/reproduce/multi30k_de_en_risk-1", "runs/reproduce/multi30k_en_de-2"
     again = "runs/reproduce/multi30k_de_en-3"
     (tmp_path / first / "evaluation").mkdir(parents=True)
-    (tmp_path / first / "evaluation" / "test-reranked.json").write_text(json.dumps(
+    (tmp_path / first / "evaluation" / "test-reranked-beam_size-10.json").write_text(json.dumps(
         {"bleu": {"value": 43.5, "interval": [42, 45], "signature": "nrefs:1"}}))
     (tmp_path / "raw").mkdir()
     for name in experiment("multi30k_en_de").expected.raw:
@@ -176,7 +176,7 @@ def test_runs_that_rank_are_trained_too(tmp_path, capfdbinary, monkeypatch) -> N
 @pytest.mark.parametrize(("name", "first", "value", "told", "stored", "search"), [
     ("multi30k_en_de_neighbours", "multi30k_en_de_eight-1", 38.5, ", multi30k_en_de_eight-1", "test-neighbours",
      ["neighbours.corpus=data"]),
-    ("multi30k_en_de_both_ends", "multi30k_en_de_both_ends-1", 40.5, ", seed 1", "test-reranked",
+    ("multi30k_en_de_both_ends", "multi30k_en_de_both_ends-1", 40.5, ", seed 1", "test-reranked-beam_size-10",
      ["search.beam_size=10", "rescore_own=true", "rescore_search=true"]),
 ])
 def test_what_is_beside_the_search_is_scored_by_its_own_name(name: str, first: str, value: float, told: str,

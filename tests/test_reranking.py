@@ -276,10 +276,12 @@ def test_translate_and_evaluate_rescore(forward: Path, back: list[Path], again: 
     done = run_here("evaluate", [*usual, "rescore_search=true", f"reverse={back[0]}"], capfdbinary, monkeypatch)
     assert (f"ranked by {again[0]}, {again[1]} (which searched too) and {back[0]} of the opposite direction, en to de"
             in done.out.decode()), done.err
-    assert json.loads((forward / "evaluation" / "valid-reranked.json").read_text("utf-8"))["rescore_search"] is True
+    first = forward / "evaluation" / "valid-reranked-rescore_weight-2.json"
+    assert json.loads(first.read_text("utf-8"))["rescore_search"] is True
     done = run_here("evaluate", usual, capfdbinary, monkeypatch)
     assert f"ranked by {again[0]}, {again[1]}, en to de" in done.out.decode(), done.err
-    record = json.loads((forward / "evaluation" / "valid-reranked.json").read_text("utf-8"))
+    (second,) = set(first.parent.glob("valid-reranked-rescore_weight-2-*.json"))  # by other models: another name
+    record = json.loads(second.read_text("utf-8"))
     assert (record["rescore"], record["rescore_weight"]) == (list(map(str, again)), 2)
     assert (record["reverse"], record["reverse_weight"]) == ([], None)
 

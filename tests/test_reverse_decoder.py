@@ -194,7 +194,7 @@ def test_translate_and_evaluate(run: Path, tmp_path: Path, capfdbinary, monkeypa
     assert done.out.decode().split("\n")[:-1] == expected.translate(LINES), done.err
     done = run_here("evaluate", [*words, "split=valid", "plots=false", "resamples=100"], capfdbinary, monkeypatch)
     assert ", ranked by its own decoder from right to left, en to de" in done.out.decode(), done.err
-    record = json.loads((run / "evaluation" / "valid-reranked.json").read_text("utf-8"))
+    record = json.loads((run / "evaluation" / "valid-reranked-rescore_weight-3.json").read_text("utf-8"))
     assert (record["rescore_own"], record["rescore"], record["rescore_weight"]) == (True, [], 3)
 
 

@@ -7,7 +7,16 @@ import random
 import pytest
 from sacrebleu.metrics.bleu import BLEU
 
-from seq2seq.scoring import bleu, bleu_by_length, bleu_of_papers, chrf, compare, length_ratio, moses
+from seq2seq.scoring import (
+    bleu,
+    bleu_by_length,
+    bleu_of_papers,
+    chrf,
+    compare,
+    length_ratio,
+    moses,
+    sentence_bleu,
+)
 
 REFERENCES = ["The cat sat on the mat .", "A man is riding a bicycle down the street.", "Two dogs play in the snow."]
 
@@ -75,6 +84,46 @@ def test_a_real_difference_is_significant_and_chance_is_not() -> None:
     assert clear.baseline == pytest.approx(bleu(bad, references).value) and clear.value > clear.baseline
     assert not compare(other, good, references).significant
     assert compare(good, good, references).p_value == 1
+    assert clear.signature.startswith("nrefs:1|ar:1000|seed:12345|case:mixed|eff:no|tok:13a")
+
+
+def test_chance_is_called_significant_as_often_as_the_level_says() -> None:
+    vocabulary, trials, found = [f"w{number}" for number in range(30)], 600, 0
+    for trial in range(trials):
+        draw = random.Random(trial)
+        references = [draw.choices(vocabulary, k=draw.randrange(6, 14)) for _ in range(25)]
+        # Both make the same mistakes with the same probability: there is no difference between the systems.
+        one, other = ([" ".join(draw.choice(vocabulary) if draw.random() < 0.25 else word for word in line)
+                       for line in references] for _ in range(2))
+        found += compare(one, other, [" ".join(line) for line in references], resamples=200).significant
+    assert 0.03 < found / trials < 0.07
+
+
+def test_the_paired_test_takes_both_systems_alike() -> None:
+    (one, references), (other, _) = corpus(100, 0.20), corpus(100, 0.25)
+    there, back = compare(one, other, references), compare(other, one, references)
+    assert there.p_value == back.p_value and 0 < there.p_value < 1
+    assert (there.value, there.baseline) == (back.baseline, back.value)
+
+
+def test_one_sentence_that_differs_proves_nothing() -> None:
+    lines = [f"{line} {number}" for number, line in enumerate(REFERENCES * 10)]
+    other = ["The dog lay under the mat .", *lines[1:]]
+    assert compare(lines, other, lines).p_value == 1  # exchanged or not, the difference is as large
+    # Three that differ, all in one direction: 2 of the 8 ways to exchange them are as extreme.
+    assert compare(REFERENCES, ["", "a", "b"], REFERENCES).p_value == 2 / 8
+
+
+@pytest.mark.parametrize("score", [bleu, chrf, length_ratio, sentence_bleu,
+                                   lambda one, other: bleu_of_papers(one, other, "en"),
+                                   lambda one, other: compare(one, other, other),
+                                   lambda one, other: compare(other, one, other),
+                                   lambda one, other: bleu_by_length(other, one, other),
+                                   lambda one, other: bleu_by_length(one, other, other)])
+def test_a_text_is_no_list_of_texts(score) -> None:
+    for pair in (("ab", ["ab", "ab"]), (["ab", "ab"], "ab")):
+        with pytest.raises(TypeError, match="'ab' is one text, and a list of texts is needed"):
+            score(*pair)
 
 
 def test_buckets_count_words_of_the_source() -> None:

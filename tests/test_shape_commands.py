@@ -136,7 +136,11 @@ def test_one_line_of_labels_for_every_line_whatever_is_in_it(run, place):
     assert len(found) == len(lines) and not any("\n" in text for text in found)
     assert set(" ".join(found).split()) <= {"NOUN", "VERB", "ADJ"}
     assert len(found[-1].split()) == 5  # 33 pieces hold five words of six and a begun one
-    assert found == [predictor.predict([line])[0] for line in lines]
+    assert found == [predictor.predict([line])[0] for line in lines] == [predictor.predict(line) for line in lines]
+    for refused in (predictor.predict_lines, lambda text: list(predictor.stream(text)),
+                    lambda text: list(predictor.stream([text]))):
+        with pytest.raises(TypeError, match="'kemis' is one text, and a list of texts is needed"):
+            refused("kemis")
     split = Predictor.load("runs/tagging", device="cpu", max_source_pieces=33, long="split")
     assert split.predict(["kemis " * 100]) == [" ".join(["NOUN"] * 100)]
 

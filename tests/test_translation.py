@@ -47,6 +47,16 @@ def test_one_translation_for_every_line(translator: Translator) -> None:
     assert translator.languages == ("en", "de")
 
 
+def test_a_text_by_itself_gives_a_text(translator: Translator) -> None:
+    assert [translator.translate(line) for line in LINES] == translator.translate(LINES)
+    assert translator.translate(line for line in LINES) == translator.translate(LINES)
+    for refused in (translator.translate_lines, lambda text: list(translator.stream(text)),
+                    lambda text: list(translator.stream([text]))):
+        for text in ("ba do", b"ba do"):
+            with pytest.raises(TypeError, match="'ba do' is one text, and a list of texts is needed"):
+                refused(text)  # type: ignore[operator]
+
+
 def test_a_line_is_translated_alike_alone_and_among_others(translator: Translator) -> None:
     assert translator.translate(LINES) == [translator.translate([line])[0] for line in LINES]
     assert translator.translate(LINES[::-1]) == translator.translate(LINES)[::-1]

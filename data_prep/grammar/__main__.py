@@ -1,5 +1,6 @@
 """Print sample pairs, tab-separated: python -m data_prep.grammar --count 20 --seed 3"""
 import argparse
+import sys
 from random import Random
 
 from data_prep.grammar.sentences import Sentences
@@ -18,7 +19,7 @@ def main() -> None:
     while printed < arguments.count:
         english, german = sentences.draw()
         if arguments.min_words <= len(english.split()) <= arguments.max_words:
-            print(f"{english}\t{german}")
+            sys.stdout.buffer.write(f"{english}\t{german}\n".encode())  # UTF-8, whatever the terminal shows
             printed += 1
 
 

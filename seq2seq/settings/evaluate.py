@@ -22,11 +22,12 @@ class EvaluateSettings(RankingSettings):
     corpus: str | None = None     # folder; null: the one the run was trained on
     source: str | None = None     # files instead of a split, plain or .gz
     reference: str | None = None
-    compare: str | None = None    # another run, evaluated on the same sentences before
+    compare: str | None = None    # another run (or a folder of scores), evaluated on the same sentences before
+    output: str | None = None     # folder for the scores; null: evaluation/ in the run folder
     papers: bool = False          # also BLEU of lower-cased Moses tokens
     plots: bool = True            # BLEU by length, and with attention some heat maps
     heat_maps: int = 4            # sentences shown as heat maps
-    resamples: int = 1000         # of the bootstrap
+    resamples: int = 1000         # of the bootstrap, and trials of the paired test
     batch_pieces: int = 4000      # padded pieces at once, for the perplexity
     max_source_pieces: int = 500  # longer lines are cut there, with a warning
     device: Device = Device.AUTO

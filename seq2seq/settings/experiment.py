@@ -50,11 +50,6 @@ class Expected:
         """Other models, or other decoders of the same, rank what is found."""
         return bool(self.reverse or self.rescore) or "rescore_own=true" in self.search
 
-    @property
-    def looked_up(self) -> bool:
-        """Neighbours have a say in the translations."""
-        return any(word.startswith("neighbours.corpus=") for word in self.search)
-
     def gain(self, measured: float) -> float:
         """How much better `measured` is than the figure; below 0: worse."""
         return measured - self.value if self.measure.higher_is_better else self.value - measured
