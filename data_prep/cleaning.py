@@ -13,6 +13,7 @@ import numpy as np
 
 from data_prep import filters
 from data_prep.sources.base import Batch
+from seq2seq.settings.labels import Labels
 from seq2seq.settings.prepare import CleaningSettings
 
 EXAMPLES = 10
@@ -42,12 +43,15 @@ class Tally:
 class Cleaning:
     """The filters of one run over the batches of one split, in order."""
 
-    def __init__(self, settings: CleaningSettings, languages: tuple[str, str]) -> None:
-        self._changes, self._drops = filters.build(settings, languages)
+    def __init__(self, settings: CleaningSettings, languages: tuple[str, str], labels: Labels = Labels.NONE) -> None:
+        self._changes, self._drops = filters.build(settings, languages, labels)
+        self._labels = labels
         self.report = {name: Tally() for name in (*self._changes, *self._drops)}
 
     def __call__(self, batch: Batch) -> Batch:
-        """The cleaned pairs that stay."""
+        """The cleaned pairs that stay. Raises TabFound for words and labels."""
+        if self._labels is Labels.WORDS:
+            filters.refuse_tabs(batch)
         for name, change in self._changes.items():
             batch = self._change(self.report[name], change, batch)
         for name, drop in self._drops.items():

@@ -13,10 +13,12 @@ from typing import Any
 
 import numpy as np
 
-from seq2seq.errors import SettingError
+from seq2seq.errors import CorpusError, SettingError
 from seq2seq.languages import writes_zero_width_spaces
 from seq2seq.normalization import control, control_between_words, unicode
+from seq2seq.settings.labels import Labels
 from seq2seq.settings.prepare import CleaningSettings, LanguageFilter, LengthFilter, RatioFilter, ScriptFilter
+from seq2seq.words import is_blank, plain_word, words
 
 Lines = list[str]
 Change = Callable[[Lines], Lines]                # returns its argument itself when nothing changes
@@ -24,6 +26,16 @@ Changes = tuple[Change, Change]                  # of the source and of the targ
 Drop = Callable[[Lines, Lines], np.ndarray]      # (lines,) bool, True: stays
 
 _DIGITS = re.compile(r"\d(?:[\d.,]*\d)?")
+
+
+class TabFound(CorpusError):
+    """A tab in a line of words or labels."""
+
+
+def refuse_tabs(batch: tuple[Lines, Lines]) -> None:
+    """Raises TabFound, which does not know the number of the line: labels.py looks for it."""
+    if any("\t" in line for side in batch for line in side):
+        raise TabFound("a line of words or labels has a tab. Replace the tabs by spaces.")
 
 
 def whitespace(lines: Lines) -> Lines:
@@ -34,8 +46,20 @@ def whitespace(lines: Lines) -> Lines:
     return [" ".join(line.split()) for line in lines]
 
 
+def control_in_words(lines: Lines) -> Lines:
+    """`control` for lines of words and labels: every word stays one, and one of nothing else stays as it is."""
+    if " ".join(lines).isprintable():
+        return lines
+    return [" ".join(plain_word(word) for word in line.split(" ")) for line in lines]
+
+
+def spaces(lines: Lines) -> Lines:
+    """`whitespace` for lines of words and labels: other white space than U+0020 is part of a word."""
+    return [" ".join(words(line)) for line in lines]
+
+
 def empty(source: Lines, target: Lines) -> np.ndarray:
-    """A side without a character other than white space."""
+    """A side in which nothing can be seen."""
     return ~(_blank(source) | _blank(target))
 
 
@@ -52,7 +76,7 @@ def numbers(source: Lines, target: Lines) -> np.ndarray:
 
 def aligned(source: Lines, target: Lines) -> np.ndarray:
     """Another number of words on each side: no label for every word."""
-    return np.fromiter((len(s.split()) == len(t.split()) for s, t in zip(source, target, strict=True)), dtype=bool,
+    return np.fromiter((len(words(s)) == len(words(t)) for s, t in zip(source, target, strict=True)), dtype=bool,
                        count=len(source))
 
 
@@ -135,12 +159,15 @@ def language(settings: LanguageFilter, languages: tuple[str, str]) -> Drop:
     return drop
 
 
-def build(settings: CleaningSettings, languages: tuple[str, str]) -> tuple[dict[str, Changes], dict[str, Drop]]:
+def build(settings: CleaningSettings, languages: tuple[str, str],
+          labels: Labels = Labels.NONE) -> tuple[dict[str, Changes], dict[str, Drop]]:
     """The filters that are on, by name, in the order in which they run."""
     source, target = (control_between_words if writes_zero_width_spaces(language) else control
                       for language in languages)
     changes: dict[str, Changes] = {
         "unicode": (unicode, unicode), "control": (source, target), "whitespace": (whitespace, whitespace)}
+    if labels is Labels.WORDS:
+        changes |= {"control": (control_in_words, control_in_words), "whitespace": (spaces, spaces)}
     drops: dict[str, Callable[[], Drop]] = {
         "empty": lambda: empty,
         "length": lambda: length(settings.length),
@@ -158,7 +185,7 @@ def build(settings: CleaningSettings, languages: tuple[str, str]) -> tuple[dict[
 
 
 def _blank(lines: Lines) -> np.ndarray:
-    return np.fromiter((not line or line.isspace() for line in lines), dtype=bool, count=len(lines))
+    return np.fromiter(map(is_blank, lines), dtype=bool, count=len(lines))
 
 
 def _characters(lines: Lines) -> np.ndarray:

@@ -18,11 +18,12 @@ from seq2seq.corpus import FORMAT_VERSION, MANIFEST
 from seq2seq.corpus_files import checksum
 from seq2seq.errors import CorpusError
 from seq2seq.languages import writes_zero_width_spaces
+from seq2seq.settings.labels import Labels
 from seq2seq.settings.prepare import PrepareSettings
 from seq2seq.settings.reading import differences, write_settings
 from seq2seq.tokenizer import Tokenizer
 
-STEPS = 3  # raised whenever the same input and settings would give another corpus than before
+STEPS = 4  # raised whenever the same input and settings would give another corpus than before
 _ELSEWHERE = ("corpus", "num_proc")                 # settings that change no byte
 _PATHS = ("train", "valid", "test", "raw_dir", "path")  # of the input: its fingerprint stands for it
 
@@ -36,6 +37,8 @@ def origin(source: Source, settings: PrepareSettings, given: tuple[Tokenizer, To
     for key in _ELSEWHERE:
         written.pop(key)
     del written["tokenizer"]["corpus"]  # a path
+    if settings.labels is Labels.NONE:  # as when there was no such setting
+        del written["labels"]
     if not settings.tokenizer.symbols:  # what was prepared before there were any stays as it is
         del written["tokenizer"]["symbols"]
     if given is not None:

@@ -19,6 +19,8 @@ from data_prep import keys, overlap
 from data_prep.cleaning import EXAMPLES, Cleaning, Tally
 from data_prep.sources.base import Batch, Shard
 from data_prep.workers import advance
+from seq2seq.label_pieces import encode_source, encode_target
+from seq2seq.settings.labels import Labels
 from seq2seq.settings.prepare import CleaningSettings, DuplicateKey, OverlapSettings
 from seq2seq.tokenizer import UNK, Tokenizer
 
@@ -35,6 +37,7 @@ class CleanJob:
     cleaning: CleaningSettings
     held_out: dict[str, overlap.Keys]  # split -> its keys, each column sorted
     overlap: OverlapSettings
+    labels: Labels = Labels.NONE
 
 
 @dataclasses.dataclass
@@ -46,7 +49,7 @@ class Cleaned:
 
 
 def clean(job: CleanJob) -> Cleaned:
-    cleaning = Cleaning(job.cleaning, job.languages)
+    cleaning = Cleaning(job.cleaning, job.languages, job.labels)
     meeting = overlap.Meeting(job.held_out, job.overlap)
     raw, written = 0, [np.zeros(0, dtype=np.uint64)]
     with pa.OSFile(str(job.text), "wb") as sink, pa.ipc.new_stream(sink, TEXT) as writer:
@@ -67,6 +70,7 @@ class HoldOutJob:
     languages: tuple[str, str]
     text: Path
     cleaning: CleaningSettings
+    labels: Labels = Labels.NONE
 
 
 @dataclasses.dataclass
@@ -77,7 +81,7 @@ class HeldOut:
 
 
 def hold_out(job: HoldOutJob) -> HeldOut:
-    cleaning = Cleaning(job.cleaning, job.languages)
+    cleaning = Cleaning(job.cleaning, job.languages, job.labels)
     pairs, found = 0, []
     with pa.OSFile(str(job.text), "wb") as sink, pa.ipc.new_stream(sink, TEXT) as writer:
         for batch in job.shard():
@@ -96,6 +100,7 @@ class EncodeJob:
     tokenizers: tuple[bytes, bytes]  # SentencePiece models of the source and the target side
     packed: Path                     # Arrow file to write
     schema: pa.Schema                # source, target, source_ids, target_ids
+    labels: Labels = Labels.NONE
 
 
 @dataclasses.dataclass
@@ -113,8 +118,8 @@ def encode(job: EncodeJob) -> Encoded:
     with pa.OSFile(str(job.packed), "wb") as sink, pa.ipc.new_stream(sink, job.schema) as writer:
         for batch in read_text(job.text, job.keep):
             columns: list[pa.Array] = [pa.array(side, pa.string()) for side in batch]
-            for side, tokenizer in enumerate((source, target)):
-                ids = _ids(tokenizer.encode(batch[side]))
+            for side, (tokenizer, encoded) in enumerate(((source, encode_source), (target, encode_target))):
+                ids = _ids(encoded(tokenizer, batch[side], job.labels.shape))
                 columns.append(ids)
                 pieces[side] += len(ids.values)
                 unknown[side] += int((ids.values.to_numpy() == UNK).sum())

@@ -18,8 +18,9 @@ from pathlib import Path
 
 import numpy as np
 
-from data_prep import lexicon, manifest, overlap, packing, passes, report, tokenization
+from data_prep import labels, lexicon, manifest, overlap, packing, passes, report, tokenization
 from data_prep.cleaning import Tally
+from data_prep.labels import RawLabels
 from data_prep.sources.base import Source
 from data_prep.sources.build import build_source, cut_sizes
 from data_prep.sources.cut import CutSource
@@ -29,6 +30,7 @@ from seq2seq.corpus import JOINT, SEPARATE, SPLITS
 from seq2seq.errors import CorpusError
 from seq2seq.folders import remove_leftovers, whole_folder, writing
 from seq2seq.languages import writes_zero_width_spaces
+from seq2seq.settings.labels import Labels
 from seq2seq.settings.prepare import PrepareSettings
 from seq2seq.shortlist import SHORTLIST, Shortlist
 from seq2seq.tokenizer import Tokenizer
@@ -72,6 +74,8 @@ class Preparation:
         self.source, self.settings, self.workers, self.folder = source, settings, workers, folder
         self.given = given
         self.work = folder / "work"  # text between the passes
+        self.labels = settings.labels
+        self.raw = RawLabels(source, settings.data, settings.labels)
 
     def run(self) -> dict:
         """Fills the folder; returns the manifest but for its origin."""
@@ -95,10 +99,12 @@ class Preparation:
     def hold_out(self, split: str) -> tuple[Text, overlap.Keys, dict[str, Tally]]:
         """Validation or test: its text as it is, the keys of its sentences, and what the filters saw."""
         jobs = [
-            passes.HoldOutJob(shard, self.source.languages, self.work / f"{split}-{i}", self.settings.cleaning)
+            passes.HoldOutJob(shard, self.source.languages, self.work / f"{split}-{i}", self.settings.cleaning,
+                              self.labels)
             for i, shard in enumerate(self.source.shards(split, SHARDS))
         ]
-        results = self.workers.run(passes.hold_out, jobs, f"reading {split}")
+        with self.raw.found_tabs(split):
+            results = self.workers.run(passes.hold_out, jobs, f"reading {split}")
         text = Text([job.text for job in jobs], [np.ones(result.pairs, dtype=bool) for result in results])
         if not len(text):
             raise CorpusError(f"the {split} split is empty. Give one with at least one pair.")
@@ -109,10 +115,11 @@ class Preparation:
         known = {split: {name: np.unique(keys) for name, keys in table.items()} for split, table in held_out.items()}
         jobs = [
             passes.CleanJob(shard, self.source.languages, self.work / f"train-{i}", self.settings.cleaning, known,
-                            self.settings.overlap)
+                            self.settings.overlap, self.labels)
             for i, shard in enumerate(self.source.shards("train", SHARDS))
         ]
-        results = self.workers.run(passes.clean, jobs, "cleaning train")
+        with self.raw.found_tabs("train"):
+            results = self.workers.run(passes.clean, jobs, "cleaning train")
         found = {split: overlap.Found.nothing() for split in known}
         for result in results:
             for split, part in result.found.items():
@@ -135,10 +142,15 @@ class Preparation:
         jobs = [(JOINT, (0, 1), settings)] if settings.joint else [
             (name, (side,), settings.of(own))
             for side, (name, own) in enumerate(zip(SEPARATE, (settings.source, settings.target), strict=True))]
-        for name, sides, wanted in jobs:
+        for name, sides, asked in jobs:
             start = time.monotonic()
-            separated = any(writes_zero_width_spaces(self.source.languages[side]) for side in sides)
-            model = Tokenizer(tokenization.learn(functools.partial(sample.lines, sides), wanted, separated))
+            if self.raw.are_on(sides):
+                learnt, wanted = labels.learnt_from(self.raw, train, asked)
+                model = Tokenizer(tokenization.learn(learnt, wanted))
+            else:
+                wanted = asked
+                separated = any(writes_zero_width_spaces(self.source.languages[side]) for side in sides)
+                model = Tokenizer(tokenization.learn(functools.partial(sample.lines, sides), wanted, separated))
             log.info("learnt %s %s pieces from %s pairs in %.1f s", f"{len(model):,}", wanted.kind.value,
                      f"{len(sample):,}", time.monotonic() - start)
             if len(model) < wanted.vocabulary:
@@ -175,10 +187,13 @@ class Preparation:
         count = len(text.files)
         models = (tokenizers[0].model, tokenizers[1].model)
         jobs = [
-            passes.EncodeJob(file, keep, models, folder / packing.file_name(i, count), packing.schema())
+            passes.EncodeJob(file, keep, models, folder / packing.file_name(i, count), packing.schema(),
+                             self.labels)
             for i, (file, keep) in enumerate(zip(text.files, text.keep, strict=True))
         ]
         encoded = self.workers.run(passes.encode, jobs, f"encoding {split}")
+        if self.labels is not Labels.NONE and any(part.unknown[self.raw.side] for part in encoded):
+            labels.check_pieces(self.raw, split, text, tokenizers[self.raw.side], self.settings.tokenizer.corpus)
         packing.describe(folder, split, count, manifest.digest(*(part.hash for part in encoded))[:16])
         return encoded
 

@@ -10,6 +10,7 @@ from rich.markup import escape
 from rich.table import Table
 
 from data_prep.cleaning import Tally
+from seq2seq.settings.labels import Labels
 
 MANY = 0.02  # share of a split
 WIDTH = 110  # where standard error is no terminal
@@ -48,11 +49,13 @@ def listed(names: list[str], most: int = 4) -> str:
 
 def _hints(manifest: dict[str, Any]) -> list[str]:
     """What to do about sentences of validation and test that training has, when they are many."""
-    if manifest["origin"]["settings"]["overlap"]["remove"] != "none":
+    settings = manifest["origin"]["settings"]
+    if settings["overlap"]["remove"] != "none":
         return []
+    labelled = Labels(settings.get("labels", "none")).side  # all splits have the same labels
     lines = []
     for split, matches in manifest["overlap"].items():
-        for part in ("source", "target"):
+        for part in (side for side in ("source", "target") if side != labelled):
             row = matches["normalised"][part]
             if row["lines"] > MANY * manifest["counts"][split]:
                 share = row["lines"] / manifest["counts"][split]

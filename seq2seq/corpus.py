@@ -21,7 +21,7 @@ import numpy as np
 from seq2seq.corpus_files import CorpusFiles
 from seq2seq.errors import CorpusError
 from seq2seq.shortlist import SHORTLIST
-from seq2seq.tokenizer import Tokenizer
+from seq2seq.tokenizer import UNK, Tokenizer
 
 FORMAT_VERSION = 1
 MANIFEST = "manifest.json"
@@ -135,6 +135,10 @@ class Split:
         """(pairs,) how many pieces of every source side are among the True ones of `counted` (V,)."""
         return self._ids[0].counts(counted)
 
+    def unknown(self, side: int) -> int:
+        """UNK among the pieces of the source sides (0) or the target sides (1)."""
+        return self._ids[side].count(UNK)
+
     def ids(self, rows: Sequence[int] | np.ndarray) -> tuple[list[np.ndarray], list[np.ndarray]]:
         """The piece ids of both sides of the given rows."""
         source, target = self._ids
@@ -170,6 +174,9 @@ class _Ids:
             before = np.concatenate([[0], np.cumsum(counted[values])])  # of all values up to each place
             found.append(np.diff(before[offsets]))
         return np.concatenate(found)
+
+    def count(self, piece: int) -> int:
+        return sum(int((values == piece).sum()) for values in self._values)
 
     def __getitem__(self, row: int) -> np.ndarray:
         chunk = int(np.searchsorted(self._starts, row, side="right")) - 1

@@ -20,6 +20,7 @@ from torch import Tensor
 from seq2seq.batches import Batch, make_batch, pad_source
 from seq2seq.bundle import Bundle
 from seq2seq.errors import UserError
+from seq2seq.label_pieces import encode_source
 from seq2seq.models.build import Network
 from seq2seq.models.encoder_decoder import EncoderDecoder
 from seq2seq.models.labeller import Labeller
@@ -28,6 +29,7 @@ from seq2seq.search import Hypothesis, translate_ids
 from seq2seq.settings.search import SearchSettings
 from seq2seq.tokenizer import PAD, UNK
 from seq2seq.translation import Translator
+from seq2seq.words import is_blank
 
 BATCH_PIECES = 1000  # padded pieces whose probabilities are worked out at once
 EXTRA_PADDING = 7    # pieces
@@ -57,10 +59,10 @@ def examine(translator: Translator | Predictor, lines: Sequence[str], tolerance:
     checks = [_readable(bundle), _finite(bundle.model)]
     if not checks[-1].passed:
         return checks
-    every = bundle.source_tokenizer.encode(lines)
+    every = encode_source(bundle.source_tokenizer, lines, bundle.settings.shape)
     limit = translator.max_source_pieces
     ids = {number: row[:limit] for number, (row, line) in enumerate(zip(every, lines, strict=True), 1)
-           if row and line.strip()}
+           if row and not is_blank(line)}
     if not ids:
         raise UserError("there is no sentence to look at: every line is empty. Give some on standard input, or "
                         "input=FILE.")

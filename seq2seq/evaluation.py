@@ -19,6 +19,8 @@ from seq2seq.bundle import Bundle
 from seq2seq.corpus import PackedCorpus
 from seq2seq.errors import CorpusError, UserError
 from seq2seq.evaluation_files import Files, Pairs, Stored, write_record
+from seq2seq.label_pieces import encode_source, encode_target
+from seq2seq.parts import parts_of_words
 from seq2seq.scoring import (
     Bucket,
     Comparison,
@@ -33,7 +35,7 @@ from seq2seq.scoring import (
 )
 from seq2seq.scoring_units import asked_or_trained, checked_tokenizer, length_unit, refuse_moses
 from seq2seq.settings.evaluate import EvaluateSettings
-from seq2seq.settings.model import LABELS
+from seq2seq.settings.model import LABELS, Shape
 from seq2seq.settings.reading import write_settings
 from seq2seq.settings.runs import each
 from seq2seq.text import read_lines
@@ -156,13 +158,30 @@ class Loss(NamedTuple):
 @torch.inference_mode()
 def loss_of(bundle: Bundle, device: torch.device, pairs: Pairs, settings: EvaluateSettings) -> Loss:
     """What the references cost the model."""
-    source = [ids[: settings.max_source_pieces] for ids in bundle.source_tokenizer.encode(pairs.sources)]
-    target = bundle.target_tokenizer.encode(pairs.references)
+    source, target = _encoded(bundle, pairs, settings.max_source_pieces)
     nll, pieces = 0.0, 0
     for batch in like_lengths(source, target, settings.batch_pieces, bundle.settings.shape in LABELS):
         nll += bundle.model(batch.to(device)).nll.item()
         pieces += batch.pieces
     return Loss(nll, pieces)
+
+
+def _encoded(bundle: Bundle, pairs: Pairs, limit: int) -> tuple[list[list[int]], list[list[int]]]:
+    """Both sides as piece ids, the sources cut as they are for an answer: for tags in parts of whole words."""
+    shape = bundle.settings.shape
+    source = encode_source(bundle.source_tokenizer, pairs.sources, shape)
+    target = encode_target(bundle.target_tokenizer, pairs.references, shape)
+    if shape is not Shape.N_TO_N:
+        return [ids[:limit] for ids in source], target
+    sources, targets = [], []
+    for ids, labels in zip(source, target, strict=True):
+        first = 0
+        for cut in parts_of_words(bundle.source_tokenizer.pieces(ids), limit):
+            sources.append([ids[place] for place in cut])
+            last = first + sum(bundle.source_tokenizer.word_starts[piece] for piece in sources[-1])
+            targets.append(labels[first:last])
+            first = last
+    return sources, targets
 
 
 def write_evaluation(files: Files, evaluation: Evaluation, pairs: Pairs, translations: list[str],

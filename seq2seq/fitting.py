@@ -7,6 +7,7 @@
 
 from __future__ import annotations
 
+import logging
 from pathlib import Path
 
 import numpy as np
@@ -17,11 +18,15 @@ from seq2seq.settings.model import Shape, Tie
 from seq2seq.settings.training import TrainSettings
 from seq2seq.tokenizer import META, UNK, Tokenizer
 
+log = logging.getLogger("seq2seq")
 _CURES = {Shape.N_TO_N: "data=tagging", Shape.N_TO_1: "data=classification", Shape.ONE_TO_N: "data=generation"}
 
 
 def refuse_unfit(shape: Shape, split: Split, source: Tokenizer, place: Path) -> None:
-    """Raises CorpusError with the first pair of a split that does not fit; `place` is the split's folder."""
+    """Raises CorpusError with the first pair of a split that does not fit; `place` is the split's folder.
+
+    Warns of labels of the training split that nothing can learn.
+    """
     match shape:
         case Shape.N_TO_M:
             return
@@ -44,6 +49,10 @@ def refuse_unfit(shape: Shape, split: Split, source: Tokenizer, place: Path) -> 
         raise CorpusError(f"{place} does not fit shape={shape.value}: pair {row + 1} has {found[row]} "
                           f"{what.format(wanted[row])} ({len(unfit)} of {len(split)} pairs do not fit), and it needs "
                           f"{unit}. Prepare it with {_CURES[shape]}.")
+    # data_prep refuses them in training; a corpus that was prepared before it did may hold some.
+    if place.name == "train" and (lost := split.unknown(0 if shape is Shape.ONE_TO_N else 1)):
+        log.warning("%s: %d labels have no piece, so they are not learnt. Prepare the corpus again with %s.", place,
+                    lost, _CURES[shape])
 
 
 def refuse_two_vocabularies(settings: TrainSettings, folder: Path) -> None:

@@ -16,6 +16,7 @@ from torch import Tensor
 from seq2seq.batches import valid_batches
 from seq2seq.corpus import PackedCorpus, Split
 from seq2seq.distributed import Team
+from seq2seq.label_pieces import label_names
 from seq2seq.labels import label_probabilities
 from seq2seq.models.build import Network
 from seq2seq.models.labeller import Labeller
@@ -99,7 +100,7 @@ class AccuracyJudge:
 
     def __init__(self, split: Split, rows: range, target: Tokenizer, budget: int, device: torch.device,
                  team: Team) -> None:
-        self._target, self._device, self._team = target, device, team
+        self._names, self._device, self._team = label_names(target), device, team
         self._sources, self._references = split.text(rows)
         self._batches = list(valid_batches(split, budget, labels=True, first=len(rows)))[team.rank::team.size]
 
@@ -121,8 +122,9 @@ class AccuracyJudge:
                          _some(list(zip(self._sources, self._references, answers, strict=True))))
 
     def _written(self, rows: Tensor, labels: Tensor, counts: Tensor) -> dict[int, str]:
-        ids = [row[:count] for row, count in zip(labels.tolist(), counts.tolist(), strict=True)]
-        return dict(zip(rows.tolist(), self._target.decode(ids), strict=True))
+        texts = (" ".join(self._names[label] for label in row[:count])
+                 for row, count in zip(labels.tolist(), counts.tolist(), strict=True))
+        return dict(zip(rows.tolist(), texts, strict=True))
 
 
 def _some(answered: Sequence[tuple[str, str, str]]) -> list[tuple[str, str, str]]:

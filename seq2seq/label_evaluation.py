@@ -21,14 +21,15 @@ import numpy as np
 from seq2seq.errors import UserError
 from seq2seq.evaluation import loss_of
 from seq2seq.evaluation_files import Files, Pairs, Stored, write_record
-from seq2seq.normalization import normalized
+from seq2seq.label_pieces import labels_of
 from seq2seq.prediction import Predictor
 from seq2seq.scoring import EXCHANGES, SEED
 from seq2seq.scoring_units import in_one_form
 from seq2seq.settings.evaluate import EvaluateSettings
 from seq2seq.settings.model import Shape
+from seq2seq.words import words
 
-MISSING = "(none)"  # the label of a word that got none: it stands behind what max_source_pieces leaves, or is no text
+MISSING = "(none)"  # the label of a line that got none: its text is blank
 
 
 class ClassScore(NamedTuple):
@@ -76,12 +77,18 @@ class LabelEvaluation:
 
 
 def refuse_uneven(pairs: Pairs, shape: Shape) -> None:
-    """Raises UserError with the first line that has not a label for every word."""
+    """Raises UserError with the first line that has not a label for every word, or for itself."""
     for number, (source, reference) in enumerate(zip(pairs.sources, pairs.references, strict=True), 1):
-        words, labels = len(source.split()), len(reference.split())
-        if shape is Shape.N_TO_N and words != labels:
-            raise UserError(f"{pairs.name} line {number} has {words} words and {labels} labels. Give one label for "
-                            "every word.")
+        line, labels = f"{pairs.name} line {number}", len(labels_of(reference, shape))
+        if shape is Shape.N_TO_1 and not labels:
+            raise UserError(f"{line} has no label. Give one, or leave the line out.")
+        if shape is not Shape.N_TO_N:
+            continue
+        if "\t" in source + reference:
+            raise UserError(f"{line} has a tab. Words and labels are separated by a space (U+0020): replace the tabs.")
+        if len(words(source)) != labels:
+            raise UserError(f"{line} has {len(words(source))} words and {labels} labels. Give one label for every "
+                            "word; words are separated by a space (U+0020).")
 
 
 def evaluate_labels(predictor: Predictor, pairs: Pairs, settings: EvaluateSettings,
@@ -132,11 +139,9 @@ def _aligned(pairs: Pairs, answers: Sequence[str], shape: Shape) -> tuple[list[l
     """The labels of every line, wanted and given, equally many in each, in one form (normalization.py)."""
     wanted, given = [], []
     for reference, answer in zip(pairs.references, answers, strict=True):
-        # Normalized after the line is cut: an invisible character may be all of a label, and is one all the same.
-        labels, found = (normalized(line.split() if shape is Shape.N_TO_N else [line.strip()])
-                         for line in (reference, answer))
+        labels, found = labels_of(reference, shape), labels_of(answer, shape)
         wanted.append(labels)
-        given.append([label or MISSING for label in found[: len(labels)]] + [MISSING] * (len(labels) - len(found)))
+        given.append(found[: len(labels)] + [MISSING] * (len(labels) - len(found)))
     return wanted, given
 
 

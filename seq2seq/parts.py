@@ -18,15 +18,33 @@ _CLOSING = "\"'”’»«)]}」』）"
 _LOOKED_AT = 4       # pieces before a place that can hold the end of a sentence and what closes it
 
 
-def parts(pieces: Sequence[str], limit: int) -> list[slice]:
-    """Consecutive slices of `pieces` (as text, without EOS), each of at most `limit`, that cover all of them."""
+def parts(pieces: Sequence[str], limit: int, *, between_words: bool = False) -> list[slice]:
+    """Consecutive slices of `pieces` (as text, without EOS), each of at most `limit`, that cover all of them.
+
+    `between_words`: never cut inside a word; none may have more than `limit` pieces.
+    """
     found, start = [], 0
     while len(pieces) - start > limit:
-        places = range(start + 1, start + limit + 1)
+        places = [place for place in range(start + 1, start + limit + 1)
+                  if not between_words or pieces[place].startswith(META)]
         end = max(places, key=lambda place: (_worth(pieces, place), place))
         found.append(slice(start, end))
         start = end
     return [*found, slice(start, len(pieces))]
+
+
+def parts_of_words(pieces: Sequence[str], limit: int) -> list[list[int]]:
+    """Positions in `pieces` of parts that each hold whole words in at most `limit` pieces, for labels of every word.
+
+    Of a word with more pieces only the first `limit` are in a part, so that it still is one word.
+    """
+    kept: list[int] = []
+    length = 0
+    for place, piece in enumerate(pieces):
+        length = 1 if piece.startswith(META) else length + 1
+        if length <= limit:
+            kept.append(place)
+    return [kept[cut] for cut in parts([pieces[place] for place in kept], limit, between_words=True)]
 
 
 def _worth(pieces: Sequence[str], place: int) -> int:

@@ -4,7 +4,7 @@
     predictor.predict(["The dog barks ."])      # ["DET NOUN VERB PUNCT"]
     predictor.predict("The dog barks .")        # "DET NOUN VERB PUNCT"
 
-One line comes out for every line; a line without pieces (empty, or white space) gives an empty one.
+One line comes out for every line, with a tag for every word of it (words.py); a blank line gives an empty one.
 Several folders make an ensemble: the mean of their probabilities decides.
 """
 
@@ -20,10 +20,11 @@ import torch
 from seq2seq.batches import pad_source
 from seq2seq.bundle import Bundle
 from seq2seq.errors import SettingError, refuse_text
+from seq2seq.label_pieces import encode_source, label_names
 from seq2seq.labels import label_probabilities
 from seq2seq.loading import open_bundles
 from seq2seq.models.labeller import Labeller
-from seq2seq.parts import parts
+from seq2seq.parts import parts_of_words
 from seq2seq.search import batches_of_like_length
 from seq2seq.settings.model import LABELS, Shape
 from seq2seq.settings.reading import read_settings
@@ -33,6 +34,7 @@ from seq2seq.settings.translate import Choices, Long, Numbers
 from seq2seq.text import refuse_halves
 from seq2seq.tokenizer import EOS
 from seq2seq.translation import MAX_SOURCE_PIECES
+from seq2seq.words import is_blank, words
 
 BATCH_PIECES = 3000
 log = logging.getLogger("seq2seq")
@@ -72,7 +74,7 @@ class Predictor:
             raise SettingError("long=split cannot go with shape=n_to_1: parts of a line have labels of their own. "
                                "Choose long=cut, or raise max_source_pieces.")
         self._source, target = bundles[0].source_tokenizer, bundles[0].target_tokenizer
-        self._names = target.decode([[label] for label in range(len(target))])  # once: a call for each is slow
+        self._names = label_names(target)
 
     @classmethod
     def load(cls, run: Runs, device: str = "auto",
@@ -118,11 +120,14 @@ class Predictor:
         """
         refuse_text(lines)
         refuse_halves(lines, first, name)
-        every = self._source.encode(lines)
+        every = encode_source(self._source, lines, self.shape)
         pieces, owners = [], []
         for row, ids in enumerate(every):
-            if not ids or not lines[row].strip():
+            if not ids or is_blank(lines[row]):
                 continue
+            if self.shape is Shape.N_TO_N and "\t" in lines[row]:
+                log.warning("%s line %d has a tab, which separates no words as a space does: it is read as %d words",
+                            name, first + row, len(words(lines[row])))
             for part in self._within_limit(ids, first + row, name):
                 pieces.append(part)
                 owners.append(row)
@@ -132,19 +137,22 @@ class Predictor:
         return [Prediction(line, labels) for line, labels in zip(lines, found, strict=True)]
 
     def _within_limit(self, ids: list[int], number: int, name: str) -> list[list[int]]:
-        """The line in parts of at most max_source_pieces, or its beginning alone; a cut falls between words."""
-        if len(ids) <= self.max_source_pieces:
+        """The line in parts of at most max_source_pieces: of words all of them, of a text its beginning alone."""
+        limit = self.max_source_pieces
+        if len(ids) <= limit:
             return [ids]
-        cuts = parts(self._source.pieces(ids), self.max_source_pieces)
-        if self.long is Long.SPLIT:
-            return [ids[cut] for cut in cuts]
-        end = self.max_source_pieces
-        if self.shape is Shape.N_TO_N:
-            starts = self._source.word_starts
-            end = max((place for place in range(1, end + 1) if starts[ids[place]]), default=end)
-        log.warning("%s line %d has %d pieces: only the first %d are labelled (max_source_pieces)", name, number,
-                    len(ids), end)
-        return [ids[:end]]
+        if self.shape is Shape.N_TO_1:
+            log.warning("%s line %d has %d pieces: only the first %d are read (max_source_pieces)", name, number,
+                        len(ids), limit)
+            return [ids[:limit]]
+        cuts = parts_of_words(self._source.pieces(ids), limit)
+        if left_out := len(ids) - sum(map(len, cuts)):
+            log.warning("%s line %d has words of more than %d pieces: %d pieces at their ends are not read "
+                        "(max_source_pieces)", name, number, limit, left_out)
+        if self.long is Long.CUT and len(cuts) > 1:
+            log.warning("%s line %d has %d pieces: its words are labelled in %d parts (max_source_pieces)", name,
+                        number, len(ids), len(cuts))
+        return [[ids[place] for place in cut] for cut in cuts]
 
     @torch.inference_mode()
     def _labels(self, source: list[list[int]]) -> list[list[list[Label]]]:

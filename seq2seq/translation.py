@@ -4,8 +4,7 @@
     translator.translate("A man is riding a bicycle.")        # a text
     translator.translate(["A man is riding a bicycle."])      # a list of texts
 
-One translation for every line, in order; a line without pieces (empty, or white space) gives an
-empty one. Several folders make an ensemble.
+One translation for every line, in order; a blank line (words.py) gives an empty one. Several folders make an ensemble.
 """
 
 from __future__ import annotations
@@ -21,6 +20,7 @@ from torch import Tensor
 
 from seq2seq.bundle import Bundle
 from seq2seq.errors import SettingError, UserError, refuse_text
+from seq2seq.label_pieces import encode_source, label_names
 from seq2seq.loading import open_bundles, open_ranking
 from seq2seq.minimum_risk import expected_bleu, shares
 from seq2seq.model_for_search import graphed_model, model_for_search
@@ -40,6 +40,7 @@ from seq2seq.settings.search import SearchKind, SearchSettings
 from seq2seq.settings.translate import Choices, Long, Numbers
 from seq2seq.text import refuse_halves
 from seq2seq.tokenizer import EOS, UNK
+from seq2seq.words import is_blank
 
 MAX_SOURCE_PIECES = 500
 PARTS_AT_ONCE = 64  # of one line: the attention of more is not kept at the same time
@@ -178,10 +179,10 @@ class Translator:
         """
         refuse_text(lines)
         refuse_halves(lines, first, name)
-        ids = self._source.encode(lines)
+        ids = encode_source(self._source, lines, self.shape)
         if self.shape is Shape.ONE_TO_N:
             self._refuse_unknown(lines, ids, first, name)
-        rows = [row for row, line in enumerate(lines) if ids[row] and line.strip()]
+        rows = [row for row, line in enumerate(lines) if ids[row] and not is_blank(line)]
         texts = list(lines)  # that the pieces are of: those that rank read them in pieces of their own
         too_long = [row for row in rows if len(ids[row]) > self.max_source_pieces]
         if self.long is Long.CUT:
@@ -204,9 +205,8 @@ class Translator:
     def _refuse_unknown(self, lines: Sequence[str], ids: list[list[int]], first: int, name: str) -> None:
         """One to N: a line is one piece that training has seen. There is nothing to make of another."""
         for row, pieces in enumerate(ids):
-            if lines[row].strip() and (len(pieces) != 1 or pieces[0] == UNK):
-                known = self._source.decode([[piece] for piece in range(EOS + 1, len(self._source))])
-                choices = ", ".join(text for text in known if text)
+            if UNK in pieces:
+                choices = ", ".join(label_names(self._source)[EOS + 1 :])
                 raise UserError(f"{name} line {first + row}: {lines[row][:80]!r} is none of the inputs that "
                                 f"{self.bundles[0].folder} was trained on ({choices[:500]}). Give one of these.")
 

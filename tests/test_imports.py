@@ -13,6 +13,9 @@ ALLOWED = {
     "seq2seq.settings": ("seq2seq.errors", "seq2seq.settings"),
     "seq2seq.tokenizer": ("seq2seq.errors", "seq2seq.normalization"),
     "seq2seq.text": ("seq2seq.errors",),
+    "seq2seq.words": ("seq2seq.normalization", "seq2seq.tokenizer"),
+    "seq2seq.label_pieces": ("seq2seq.settings", "seq2seq.normalization", "seq2seq.tokenizer",
+                             "seq2seq.words"),
     "seq2seq.folders": ("seq2seq.errors",),
     "seq2seq.languages": (),
     "seq2seq.normalization": (),
@@ -27,7 +30,7 @@ ALLOWED = {
     "seq2seq": ("seq2seq",),
     "data_prep": ("data_prep", "seq2seq.settings", "seq2seq.errors", "seq2seq.tokenizer", "seq2seq.corpus",
                   "seq2seq.corpus_files", "seq2seq.shortlist", "seq2seq.text", "seq2seq.folders", "seq2seq.command",
-                  "seq2seq.languages", "seq2seq.normalization"),
+                  "seq2seq.languages", "seq2seq.normalization", "seq2seq.words", "seq2seq.label_pieces"),
     "data_prep.ranks": ("data_prep", "seq2seq.settings", "seq2seq.errors", "seq2seq.folders", "seq2seq.distributed"),
 }
 

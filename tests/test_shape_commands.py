@@ -135,14 +135,15 @@ def test_one_line_of_labels_for_every_line_whatever_is_in_it(run, place):
     assert [len(text.split()) for text in found[:5]] == [1, 0, 0, 2, 0]
     assert len(found) == len(lines) and not any("\n" in text for text in found)
     assert set(" ".join(found).split()) <= {"NOUN", "VERB", "ADJ"}
-    assert len(found[-1].split()) == 5  # 33 pieces hold five words of six and a begun one
+    assert found[7:9] == [found[7].strip(), ""] and len(found[7].split()) == 1  # a tab separates no words
+    assert found[-1] == " ".join(["NOUN"] * 100)  # 33 pieces hold five words of six: labelled in parts
     assert found == [predictor.predict([line])[0] for line in lines] == [predictor.predict(line) for line in lines]
     for refused in (predictor.predict_lines, lambda text: list(predictor.stream(text)),
                     lambda text: list(predictor.stream([text]))):
         with pytest.raises(TypeError, match="'kemis' is one text, and a list of texts is needed"):
             refused("kemis")
     split = Predictor.load("runs/tagging", device="cpu", max_source_pieces=33, long="split")
-    assert split.predict(["kemis " * 100]) == [" ".join(["NOUN"] * 100)]
+    assert split.predict(lines) == found
 
 
 def test_classification(run, place):

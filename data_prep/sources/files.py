@@ -77,7 +77,7 @@ def _fill(lines: list[str], more: Iterator[list[str]]) -> None:
 
 
 def _pair(prefix: str, languages: tuple[str, str]) -> tuple[TextFile, TextFile]:
-    source, target = (TextFile.index(_find(prefix, language)) for language in languages)
+    source, target = (TextFile.index(find(prefix, language)) for language in languages)
     if source.lines != target.lines:
         raise CorpusError(
             f"{source.path} has {source.lines:,} lines and {target.path} has {target.lines:,}: line n of the one "
@@ -88,7 +88,8 @@ def _pair(prefix: str, languages: tuple[str, str]) -> tuple[TextFile, TextFile]:
     return source, target
 
 
-def _find(prefix: str, language: str) -> Path:
+def find(prefix: str, language: str) -> Path:
+    """The text file of a prefix and a language, plain or .gz. Raises CorpusError when there is none."""
     plain, packed = Path(f"{prefix}.{language}"), Path(f"{prefix}.{language}.gz")
     for path in (plain, packed):
         if path.is_file():

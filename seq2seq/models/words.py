@@ -16,6 +16,7 @@ from collections.abc import Sequence
 from typing import NamedTuple
 
 import torch
+import torch.nn.functional as F
 from torch import Tensor, nn
 
 from seq2seq.models.dropout import Dropout
@@ -63,7 +64,9 @@ class Words(nn.Module):
     def places(self, ids: Tensor, lengths: Tensor) -> Places:
         """Of ids (B, S), EOS last and PAD behind, lengths (B,)."""
         real = torch.arange(ids.shape[1], device=ids.device) < lengths[:, None] - 1
-        first = self.starts[ids] & real  # type: ignore[index]
+        # A part of a line may begin inside a word: what is left of that is a word too.
+        begins = F.pad(self.starts[ids][:, 1:], (1, 0), value=True)  # type: ignore[index]
+        first = begins & real
         behind = torch.cat([first[:, 1:] | ~real[:, 1:], torch.ones_like(first[:, :1])], dim=1)
         return Places(first, real & behind, real, first.sum(dim=1))
 

@@ -20,7 +20,7 @@ OTHER_NAMES = {
 def nearest(word: str, choices: Iterable[str], where: str = "") -> str:
     """' Did you mean X?' of the choice that `word` resembles, whatever its case; '' where none does."""
     by_lower = {choice.lower(): choice for choice in reversed(list(choices))}
-    close = difflib.get_close_matches(word.lower(), by_lower, n=1, cutoff=0.7)
+    close = difflib.get_close_matches(word.lower(), by_lower, n=1, cutoff=0.6)
     return f" Did you mean {where}{by_lower[close[0]]}?" if close else ""
 
 

@@ -9,6 +9,7 @@ from collections.abc import Mapping
 from typing import Any
 
 from seq2seq.errors import SettingError
+from seq2seq.settings.labels import Labels, check_labels
 from seq2seq.settings.reading import check, read_settings
 
 
@@ -267,6 +268,7 @@ class PrepareSettings:
 
     corpus: str                   # folder of the packed corpus
     data: Any                     # DataSettings; read by its `kind`
+    labels: Labels = Labels.NONE  # data=tagging, classification and generation set it
     seed: int = 1
     num_proc: int | None = None   # processes; null: as many as there are cores. Changes no byte of the corpus
     cleaning: CleaningSettings = dataclasses.field(default_factory=CleaningSettings)
@@ -282,6 +284,7 @@ class PrepareSettings:
             raise SettingError("corpus is empty. Give the folder to write, for example: corpus=data/mine")
         if isinstance(self.data, Mapping):
             self.data = read_data(self.data)
+        check_labels(self)
 
 
 def read_data(mapping: Mapping[str, Any]) -> DataSettings:

@@ -20,7 +20,7 @@ class Format(enum.Enum):
 
 
 class Long(enum.Enum):
-    """What becomes of a line with more than max_source_pieces pieces."""
+    """What becomes of a line with more than max_source_pieces pieces. A tagger labels all its words, in parts."""
 
     CUT = "cut"      # only its beginning is translated, with a warning
     SPLIT = "split"  # it is translated in parts, cut after a sentence where there is one
