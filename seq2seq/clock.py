@@ -1,4 +1,8 @@
-"""The seconds of a run, over all resumes, and what all processes agree on after every update."""
+"""The seconds of a run, over all resumes, and what all processes agree on after every update.
+
+The clock of the main process counts. It is read by all at the same points, so that whatever depends on the time (the
+learning rate, the end of the run, a save) is the same in every process.
+"""
 
 from __future__ import annotations
 
@@ -14,16 +18,21 @@ from seq2seq.state import TrainState
 
 
 class Clock:
-    def __init__(self, state: TrainState, device: torch.device, checkpoint_minutes: float) -> None:
+    def __init__(self, state: TrainState, device: torch.device, checkpoint_minutes: float, team: Team) -> None:
         self._state, self._device, self._checkpoint_seconds = state, device, 60 * checkpoint_minutes
+        self._team = team
         self._start = time.monotonic() - state.seconds
         self._saved = time.monotonic()
         self.interrupted = self.save_due = False
 
-    def tell(self, team: Team, interruption: Interruption) -> None:
-        """One exchange: all processes see the same time, and stop and save at the same update."""
+    def tell(self, interruption: Interruption) -> None:
+        """One exchange: all processes see the same time, and stop and save at the same update.
+
+        A signal may reach any of the processes.
+        """
         due = time.monotonic() - self._saved >= self._checkpoint_seconds
-        self._state.seconds, stop, save = team.largest(self._seconds(), float(interruption.wanted), float(due))
+        seconds, save = self._of_main_process(self._seconds(), float(due))
+        self._state.seconds, save, stop = self._team.largest(seconds, save, float(interruption.wanted))
         self.interrupted, self.save_due = bool(stop), bool(save)
 
     def saved(self) -> None:
@@ -32,13 +41,21 @@ class Clock:
 
     @contextlib.contextmanager
     def aside(self) -> Iterator[None]:
-        """Time that is no training: it counts for max_minutes, not for the pieces per second."""
+        """Time that is no training: it counts for max_minutes, not for the pieces per second.
+
+        All processes must enter it. It ends with an exchange: what comes next may depend on the time.
+        """
         if self._device.type == "cuda":
             torch.cuda.synchronize(self._device)
-        before = time.monotonic()
+        before = self._seconds()
         yield
-        self._state.aside_seconds += time.monotonic() - before
-        self._state.seconds = self._seconds()
+        now = self._seconds()
+        self._state.seconds, aside = self._team.largest(*self._of_main_process(now, now - before))
+        self._state.aside_seconds += aside
 
     def _seconds(self) -> float:
         return time.monotonic() - self._start
+
+    def _of_main_process(self, *numbers: float) -> tuple[float, ...]:
+        """Numbers of which `Team.largest` finds those of the main process: none is negative."""
+        return numbers if self._team.leads else (0.0,) * len(numbers)

@@ -168,7 +168,7 @@ class Run:
             if self.team.leads:
                 self.metrics = stack.enter_context(
                     MetricsWriter(self.folder, self.state.updates, self.state.validated))
-            self.clock = Clock(self.state, self.device, self.training.checkpoint_minutes)
+            self.clock = Clock(self.state, self.device, self.training.checkpoint_minutes, self.team)
             if self.start is not None:
                 self.start = None
                 self.save()  # from now on the run it was forked from may go on, or go
@@ -193,7 +193,7 @@ class Run:
                 self.update(batch)
                 ends_epoch = position.epoch > state.position.epoch
                 state.advance(position, epochs, batch.pieces)
-                self.clock.tell(self.team, self.interruption)
+                self.clock.tell(self.interruption)
                 if state.updates % training.log_every == 0:
                     self.log_line()
                 if ends_epoch if every is None else state.updates % every == 0:
