@@ -2,7 +2,8 @@
 
 Weights, optimizer and average come from the newest checkpoint there, and updates, epochs and
 minutes count on. The best validation is sought anew, for it may be measured in another way. The
-place in the data is kept while the batches are the same; else the epoch under way begins anew.
+position in the data is kept while the batches are the same (batch_plan.py); otherwise the epoch under way starts from
+its beginning.
 """
 
 from __future__ import annotations
@@ -16,7 +17,7 @@ import torch
 from torch import nn
 
 from seq2seq import run_folder
-from seq2seq.batches import Position
+from seq2seq.batch_plan import batch_plan, fit_position
 from seq2seq.checkpoint import load_checkpoint
 from seq2seq.corpus import PackedCorpus
 from seq2seq.errors import BundleError, SettingError
@@ -25,9 +26,6 @@ from seq2seq.settings.reading import differences, write_settings
 from seq2seq.settings.training import TrainSettings
 from seq2seq.state import TrainState
 
-# What decides which pairs a batch holds, and in what order the batches come.
-_ORDER = ("seed", "training.batch_pieces", "training.max_pieces", "training.subword_sampling",
-          "training.both_directions")
 # What the network computes. Of these some have no weights of their own, so that a fork with another value would fit.
 _NETWORK, _DROPOUT = ("shape", "cell.", "context.", "attention.", "feed.", "model."), "model.dropout."
 log = logging.getLogger("seq2seq")
@@ -57,9 +55,11 @@ def fork(settings: TrainSettings, corpus: PackedCorpus, model: nn.Module,
     rows = [row for row in differences(write_settings(old), write_settings(settings)) if row[0] not in ("run", "fork")]
     other = [row for row in rows if row[0].startswith(_NETWORK) and not row[0].startswith(_DROPOUT)]
     _check_fit(parent, content["model"], model, other)
-    same_batches = same_corpus and not any(key.startswith(_ORDER) for key, _, _ in rows)
-    _begin_anew(content, optimizer, same_batches, old.training.averaging is settings.training.averaging)
-    state = TrainState.read(content["state"])
+    then = content.get("plan", batch_plan(old, about.get("corpus_hash")))
+    _begin_anew(content, optimizer, old.training.averaging is settings.training.averaging)
+    content["plan"], state = batch_plan(settings, corpus.hash), TrainState.read(content["state"])
+    fit_position(state, then, content["plan"], parent)
+    content["state"] = state.written()
     updates = state.updates
     log.info("forked from %s at update %d: %s", parent, updates,
              ", ".join(run_folder.told_difference(row) for row in rows) or "the same settings")
@@ -87,13 +87,10 @@ def _check_fit(parent: Path, held: dict[str, torch.Tensor], model: nn.Module,
                                f"{cure}")
 
 
-def _begin_anew(content: dict[str, Any], optimizer: torch.optim.Optimizer, same_batches: bool,
-                same_average: bool) -> None:
+def _begin_anew(content: dict[str, Any], optimizer: torch.optim.Optimizer, same_average: bool) -> None:
     """Takes out of a checkpoint what belongs to the old run alone."""
     state = dataclasses.replace(TrainState.read(content["state"]), best=None, measure=None, best_updates=0, stale=0,
                                 plateau_stale=0, validated=0)
-    if not same_batches:
-        state.position, state.epochs = Position(state.position.epoch), float(state.position.epoch)
     meter = Meter(torch.device("cpu"))
     meter.reset(state.training_seconds)
     content["state"], content["meter"], content["validation"] = state.written(), meter.state_dict(), None

@@ -41,6 +41,10 @@ class TrainState:
         self.pieces += pieces
         self.position, self.epochs = position, epochs
 
+    def restart_epoch(self) -> None:
+        """The epoch under way starts from its beginning: its batches are not those that `position` counts."""
+        self.position, self.epochs = Position(self.position.epoch), float(self.position.epoch)
+
     def judge(self, figures: Mapping[str, float], best_by: Measure, optimizer: OptimizerSettings) -> bool:
         """Takes in the figures of a validation; True when it is the best so far, or the first by another measure."""
         before, kind = self.judged_by(best_by), self._measure(figures, best_by)

@@ -21,6 +21,7 @@ from torch import nn
 
 from seq2seq import report, run_folder
 from seq2seq.averaging import WeightAverage
+from seq2seq.batch_plan import batch_plan, fit_position
 from seq2seq.batches import Batch, TrainingBatches
 from seq2seq.bundle import save_bundle
 from seq2seq.checkpoint import checkpoints, load_checkpoint, place_of, save_checkpoint
@@ -32,7 +33,6 @@ from seq2seq.finite import FiniteWatch
 from seq2seq.fitting import refuse_two_vocabularies, refuse_unfit
 from seq2seq.fork import fork
 from seq2seq.gradients import build_gradients
-from seq2seq.graphed_gradients import WIDTHS
 from seq2seq.interruption import Interruption
 from seq2seq.judges import bleu_tokenizer, build_judge
 from seq2seq.metrics import Meter, MetricsWriter
@@ -131,13 +131,14 @@ class Run:
         self.optimizer = build_optimizer(self.model, settings.optimizer)
         self.average = WeightAverage(self.model, self.training.averaging, decay=self.training.ema_decay,
                                      last=self.training.average_last)
-        labels, train, valid = settings.shape in LABELS, corpus.split("train"), corpus.split("valid")
+        labels, self.plan = settings.shape in LABELS, batch_plan(settings, corpus.hash)
+        train, valid = corpus.split("train"), corpus.split("valid")
         for name, split in (("train", train), ("valid", valid)):
             refuse_unfit(settings.shape, split, source, corpus.folder / name)
         self.batches = TrainingBatches(
-            train, budget=self.training.batch_pieces, max_pieces=self.training.max_pieces,
-            seed=settings.seed, samplers=samplers(self.training.subword_sampling, self.tokenizers), labels=labels,
-            multiple=WIDTHS if self.training.graphs else 1, both_directions=self.training.both_directions)
+            train, budget=self.training.batch_pieces, max_pieces=self.training.max_pieces, seed=settings.seed,
+            samplers=samplers(self.training.subword_sampling, self.tokenizers), labels=labels,
+            multiple=self.plan["multiple"], both_directions=self.training.both_directions)
         budget = max(1, self.training.batch_pieces // self.training.accumulate)
         judge = build_judge(settings.shape, valid, self.tokenizers, search=settings.search, budget=budget,
                             sentences=self.training.valid_sentences, device=device, team=team, tokenize=self.tokenize)
@@ -268,9 +269,10 @@ class Run:
             if self.team.leads:
                 self.metrics.flush()
                 save_checkpoint(self.folder / run_folder.CHECKPOINTS, self.state.updates, {
-                    "processes": self.team.size, "state": self.state.written(), "meter": self.meter.state_dict(),
-                    "model": self.model.state_dict(), "optimizer": self.optimizer.state_dict(),
-                    "average": self.average.state_dict(), "validation": self.validation})
+                    "processes": self.team.size, "plan": self.plan, "state": self.state.written(),
+                    "meter": self.meter.state_dict(), "model": self.model.state_dict(),
+                    "optimizer": self.optimizer.state_dict(), "average": self.average.state_dict(),
+                    "validation": self.validation})
         if not self.team.leads:  # what was summed is counted by the leader from now on
             self.meter.clear_sums()
         self.watch.saved(self.state.updates, place_of(self.folder / run_folder.CHECKPOINTS, self.state.updates))
@@ -284,6 +286,7 @@ class Run:
         if content is None:
             return
         self.state = TrainState.read(content["state"])
+        fit_position(self.state, content.get("plan", self.plan), self.plan, self.folder)
         self.model.load_state_dict(content["model"])
         self.optimizer.load_state_dict(content["optimizer"])
         self.average.load_state_dict(content["average"])

@@ -9,16 +9,20 @@ import signal
 from pathlib import Path
 
 import pytest
+import torch
 from commands import is_one_line, run_here
 from outcomes import make_raw, outcome, prepare_small, run_settings
 from stopping import VARIANTS, interrupted_at_random, stopped
 
 from seq2seq import training
+from seq2seq.batch_plan import batch_plan
 from seq2seq.batches import Position, TrainingBatches
 from seq2seq.bundle import load_bundle
-from seq2seq.checkpoint import load_checkpoint
+from seq2seq.checkpoint import load_checkpoint, save_checkpoint
 from seq2seq.corpus import PackedCorpus, Split
+from seq2seq.distributed import Team
 from seq2seq.errors import UserError
+from seq2seq.fork import fork
 from seq2seq.training import Run, train
 from seq2seq.validation import Validator
 
@@ -220,6 +224,42 @@ def test_a_fork_with_other_batches_begins_the_epoch_anew(corpus, parent, tmp_pat
     train(run_settings(corpus, tmp_path / "same", parent, max_updates=9, clip_norm=2.0))
     train(run_settings(corpus, tmp_path / "other", parent, max_updates=9, batch_pieces=100))
     assert starts == [Position(*position), Position(position[0])] and "before the first update" not in caplog.text
+
+
+@pytest.mark.parametrize("change", [
+    {"batch_pieces": 100}, {"max_pieces": 50}, {"subword_sampling": {"target": 0.2}}, {"both_directions": 9},
+    {"graphs": True}, {"seed": 2}], ids=lambda change: next(iter(change)))
+@pytest.mark.parametrize("with_plan", [True, False], ids=["", "older_checkpoint"])
+def test_a_fork_keeps_no_position_of_other_batches(corpus, parent, tmp_path, caplog, change, with_plan):
+    """Batch 7 of other batches is any batch. Checkpoints from before the plan was in them go by the old settings."""
+    caplog.set_level("INFO", logger="seq2seq")
+    source = shutil.copytree(parent, tmp_path / "parent")
+    content = load_checkpoint(source / "checkpoints")
+    epoch = content["state"]["position"][0]
+    if not with_plan:
+        del content["plan"]
+        save_checkpoint(source / "checkpoints", 8, content)
+    settings = run_settings(corpus, tmp_path / "fork", source, **change)
+    packed = PackedCorpus.open(corpus)
+    made = Run(run_settings(corpus, tmp_path / "fork"), packed, tmp_path / "fork", Team(), torch.device("cpu"))
+    start, _ = fork(settings, packed, made.model, made.optimizer)
+    assert start["state"]["position"] == [epoch, 0, 0] and start["state"]["epochs"] == epoch
+    assert start["plan"] == batch_plan(settings, packed.hash)
+    said = f"epoch {epoch + 1} starts from its beginning, for its batches are no longer those of {source}: "
+    assert said in caplog.text
+
+
+def test_a_run_that_goes_on_under_another_plan_keeps_no_position(corpus, tmp_path, monkeypatch, caplog):
+    """No setting that a run may change does this, but another version may cut the epochs differently."""
+    starts, real = [], TrainingBatches.stream
+    monkeypatch.setattr(TrainingBatches, "stream", lambda self, start: starts.append(start) or real(self, start))
+    train(run_settings(corpus, tmp_path / "run", max_updates=8))
+    monkeypatch.setattr("seq2seq.batch_plan.CHUNK_PAIRS", 50_000)
+    train(run_settings(corpus, tmp_path / "run", max_updates=9))
+    train(run_settings(corpus, tmp_path / "run", max_updates=10))
+    assert starts[1] == Position(starts[2].epoch) and starts[2].batch == 1
+    said = f"its batches are no longer those of {tmp_path / 'run'}: chunk_pairs=50000 (was 100000)"
+    assert caplog.text.count(said) == 1
 
 
 @pytest.mark.parametrize(("fork", "change", "words"), [
