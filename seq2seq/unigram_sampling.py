@@ -3,35 +3,55 @@
     F(0) = 1,   F(e) = sum over pieces w that end at e of F(e - |w|) P(w)^alpha
     going back from the end: the last piece is w with probability F(e - |w|) P(w)^alpha / F(e)
 
-The lattice of a word is built when the word is first seen. The way back is gone for all words
-at once: one array operation takes every word one piece further.
+A lattice is built when its word is first seen, and the words seen last are kept. Without spaces a "word" is a whole
+sentence that hardly comes again, so what is kept has a limit. The way back is gone for all words at once: one array
+operation takes every word one piece further.
 """
 
 from __future__ import annotations
 
 import math
+from collections.abc import Iterable
+from typing import NamedTuple
 
 import numpy as np
+
+HELD_BYTES = 256 << 20  # of the lattices that are kept from call to call
+_OVERHEAD = 512         # bytes that a lattice takes besides its numbers
+
+
+class _Lattice(NamedTuple):
+    """A word of n characters has the nodes 0..n; edges are sorted by the node they end at."""
+
+    counts: np.ndarray  # (n + 1,)  edges that end at each node
+    begin: np.ndarray   # (edges,)  the node each begins at
+    piece: np.ndarray   # (edges,)
+    up_to: np.ndarray   # (edges,)  probability of this edge and those before it that end at the same node
+
+    @property
+    def size(self) -> int:
+        """Bytes."""
+        return sum(part.nbytes for part in self) + _OVERHEAD
 
 
 class UnigramSampling:
     def __init__(self, pieces: dict[str, int], scores: np.ndarray, alpha: float) -> None:
         self._pieces, self._text = pieces, {number: text for text, number in pieces.items()}
         self._longest = max(map(len, pieces), default=1)
-        self._weights = alpha * scores  # log P(w)^alpha
-        self._words: dict[bytes, int] = {}  # the ids of a word -> the node at its end
-        # Nodes are the places of all words, one behind the other; edges are sorted by the node they end at.
-        self._first_edge: list[int] = []    # per node
-        self._is_start: list[bool] = []     # per node
-        self._from: list[int] = []          # per edge: the node it begins at
-        self._piece: list[int] = []         # per edge
-        self._up_to: list[float] = []       # per edge: node + probability of this edge and those before it
-        self._tables: tuple[np.ndarray, ...] = ()
+        self._weights: list[float] = (alpha * scores).tolist()  # log P(w)^alpha
+        self._words: dict[bytes, _Lattice] = {}  # by the ids of the word; the one used last is last
+        self.held_bytes = 0
 
     def __call__(self, values: np.ndarray, lengths: np.ndarray,
                  generator: np.random.Generator) -> tuple[np.ndarray, np.ndarray]:
-        node = self._ends(values, lengths)
-        first, is_start, begin, piece, up_to = self._arrays()
+        last = np.cumsum(lengths)
+        keys = [values[stop - length : stop].tobytes() for stop, length in
+                zip(last.tolist(), lengths.tolist(), strict=True)]
+        different = {key: number for number, key in enumerate(dict.fromkeys(keys))}
+        # Python sees each different word once.
+        lattices = [self._lattice(key, values.dtype) for key in different]
+        ends, is_start, first, begin, piece, up_to = _joined(lattices)
+        node = ends[np.fromiter(map(different.__getitem__, keys), dtype=np.int64, count=len(keys))]
         word, steps, found = np.arange(len(lengths)), [], []
         while len(word):
             edge = np.searchsorted(up_to, node + generator.random(len(node)), side="right")
@@ -43,38 +63,38 @@ class UnigramSampling:
             word, node = word[on], node[on]
         return _in_reading_order(steps, found, len(lengths))
 
-    def _ends(self, values: np.ndarray, lengths: np.ndarray) -> np.ndarray:
-        # Python sees each different word once.
-        last = np.cumsum(lengths)
-        keys = [values[stop - length : stop].tobytes() for stop, length in
-                zip(last.tolist(), lengths.tolist(), strict=True)]
-        for key in dict.fromkeys(keys):
-            if key not in self._words:
-                self._words[key] = self._add(np.frombuffer(key, dtype=values.dtype).tolist())
-                self._tables = ()
-        return np.fromiter(map(self._words.__getitem__, keys), dtype=np.int64, count=len(keys))
+    def _lattice(self, key: bytes, kind: np.dtype) -> _Lattice:
+        """Of the word with these ids, which may push out those that were not used for the longest time."""
+        lattice = self._words.pop(key, None)
+        if lattice is None:
+            lattice = self._build(np.frombuffer(key, dtype=kind).tolist())
+            self.held_bytes += lattice.size
+        self._words[key] = lattice
+        while self.held_bytes > HELD_BYTES:
+            self.held_bytes -= self._words.pop(next(iter(self._words))).size
+        return lattice
 
-    def _add(self, ids: list[int]) -> int:
-        """Builds the lattice of a word; the node at its end."""
+    def _build(self, ids: list[int]) -> _Lattice:
         symbols: list[str | int] = []  # characters; an id that has no text of its own stays whole
         for number in ids:
             symbols.extend(self._text.get(number, [number]))
-        base, forward = len(self._first_edge), [0.0]
-        self._first_edge.append(len(self._from))
-        self._is_start.append(True)
+        forward, counts = [0.0], [0]
+        begin: list[int] = []
+        piece: list[int] = []
+        up_to: list[float] = []
         for end in range(1, len(symbols) + 1):
             edges = [(start, number, forward[start] + self._weights[number])
                      for start, number in self._edges(symbols, end) if forward[start] > -math.inf]
             forward.append(_log_sum([weight for _, _, weight in edges]))
-            self._first_edge.append(len(self._from))
-            self._is_start.append(False)
+            counts.append(len(edges))
             total = 0.0
             for start, number, weight in edges:
                 total += math.exp(weight - forward[end])
-                self._from.append(base + start)
-                self._piece.append(number)
-                self._up_to.append(base + end + total)
-        return base + len(symbols)
+                begin.append(start)
+                piece.append(number)
+                up_to.append(total)
+        return _Lattice(np.array(counts, dtype=np.int32), np.array(begin, dtype=np.int32),
+                        np.array(piece, dtype=np.int32), np.array(up_to, dtype=np.float64))
 
     def _edges(self, symbols: list[str | int], end: int) -> list[tuple[int, int]]:
         """(start, piece) of every piece that ends at `end`."""
@@ -91,11 +111,27 @@ class UnigramSampling:
                 edges.append((start, self._pieces[text]))
         return edges
 
-    def _arrays(self) -> tuple[np.ndarray, ...]:
-        if not self._tables:
-            self._tables = (np.array([*self._first_edge, len(self._from)]), np.array(self._is_start),
-                            np.array(self._from), np.array(self._piece), np.array(self._up_to))
-        return self._tables
+
+def _joined(lattices: list[_Lattice]) -> tuple[np.ndarray, ...]:
+    """The lattices one after the other, their nodes and edges numbered through.
+
+    (words,) the node at the end of each; of every node whether a word starts there, (nodes,), and its first edge,
+    (nodes + 1,); of every edge the node it begins at, its piece, and node + probability up to it, (edges,).
+    """
+    nodes, edges = (np.array([len(part) for part in parts], dtype=np.int64) for parts in
+                    ([each.counts for each in lattices], [each.begin for each in lattices]))
+    base = np.cumsum(nodes) - nodes
+    is_start = np.zeros(int(nodes.sum()), dtype=bool)
+    is_start[base] = True
+    counts = _together(each.counts for each in lattices)
+    begin = _together(each.begin for each in lattices) + np.repeat(base, edges)
+    up_to = _together(each.up_to for each in lattices) + np.repeat(np.arange(len(counts)), counts)
+    first = np.concatenate([[0], np.cumsum(counts)])
+    return base + nodes - 1, is_start, first, begin, _together(each.piece for each in lattices), up_to
+
+
+def _together(parts: Iterable[np.ndarray]) -> np.ndarray:
+    return np.concatenate(list(parts))
 
 
 def _in_reading_order(steps: list[np.ndarray], found: list[np.ndarray],

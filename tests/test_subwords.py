@@ -13,8 +13,10 @@ import numpy as np
 import pytest
 import sentencepiece
 
+from seq2seq import unigram_sampling
 from seq2seq.subwords import SubwordSampler
 from seq2seq.tokenizer import UNK, Tokenizer
+from seq2seq.unigram_sampling import UnigramSampling
 
 LINES = ["the lower newest widest lowest", "new lower wide west", "low lowest news we were the newer",
          "wider lower rest test tests resting"] * 20
@@ -105,3 +107,45 @@ def test_draws_are_the_same_in_another_process(tmp_path):
     ids = encoded(tokenizer, ["the lower newest widest lowest"] * 20)
     here = SubwordSampler(tokenizer, 0.3).draw(ids, np.random.default_rng(5))
     assert runs[0].strip() == str([x.tolist() for x in here])
+
+
+def small_unigram() -> UnigramSampling:
+    pieces = {piece: number for number, piece in enumerate(["a", "b", "ab", "ba", "aba", "abb"])}
+    return UnigramSampling(pieces, np.log([0.3, 0.25, 0.15, 0.12, 0.1, 0.08]), 0.5)
+
+
+def test_a_seed_gives_the_draws_that_it_always_gave():
+    values, lengths = np.tile([4, 1, 2, 3, 0, 5], 3), np.tile([2, 3, 1], 3)
+    drawn, counts = small_unigram()(values, lengths, np.random.default_rng(7))
+    assert drawn.tolist() == [0, 3, 1, 5, 0, 0, 5, 2, 0, 1, 5, 0, 0, 5, 0, 3, 1, 0, 1, 1, 0, 0, 5]
+    assert counts.tolist() == [3, 3, 1, 3, 3, 1, 3, 5, 1]
+
+
+def test_lattices_that_are_kept_have_a_limit_and_the_draws_do_not_depend_on_it(monkeypatch):
+    """A corpus without spaces: every word is another one, and as long as a sentence."""
+    limited, kept, limit = small_unigram(), small_unigram(), 20_000
+    for number in range(6):
+        generator = np.random.default_rng(number)
+        lengths = generator.integers(1, 40, 50)
+        values = generator.integers(0, 6, int(lengths.sum()))
+        # A sampler that has seen nothing yet stands for a run that was resumed here.
+        fresh = small_unigram()(values, lengths, np.random.default_rng([number, 1]))
+        whole = kept(values, lengths, np.random.default_rng([number, 1]))
+        monkeypatch.setattr(unigram_sampling, "HELD_BYTES", limit)
+        found = limited(values, lengths, np.random.default_rng([number, 1]))
+        monkeypatch.undo()
+        for one, other, third in zip(found, whole, fresh, strict=True):
+            assert one.tolist() == other.tolist() == third.tolist()
+        assert limited.held_bytes == sum(lattice.size for lattice in limited._words.values()) <= limit
+    assert kept.held_bytes > 5 * limit and limited.held_bytes > limit / 2
+
+
+def test_the_words_used_last_are_kept(monkeypatch):
+    sampling = small_unigram()
+    one, other, third = (np.array(word) for word in ([0, 0], [1, 1], [0, 0, 0]))
+    sizes = [sampling._lattice(word.tobytes(), word.dtype).size for word in (one, other, third)]
+    monkeypatch.setattr(unigram_sampling, "HELD_BYTES", sum(sizes))
+    sampling(one, np.array([2]), np.random.default_rng(0))    # now `other` is the oldest
+    fourth = np.array([1])
+    sampling(fourth, np.array([1]), np.random.default_rng(0))
+    assert list(sampling._words) == [word.tobytes() for word in (third, one, fourth)]
