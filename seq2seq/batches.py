@@ -266,12 +266,23 @@ def valid_batches(split: Split, budget: int, labels: bool = False, first: int | 
         yield make_batch(*split.ids(part), part, labels)
 
 
+def batches_of_like_length(lengths: Sequence[int], budget: int, least: float = 1) -> Iterator[list[int]]:
+    """Rows of like length, longest first, at most `budget` padded pieces together (a longer one goes alone).
+
+    A row counts as `least` pieces at least.
+    """
+    # Longest first: the first batch takes the most memory, so later ones fit into what is there.
+    order = sorted(range(len(lengths)), key=lambda row: (-lengths[row], row))
+    start = 0
+    while start < len(order):
+        end = start + max(1, int(budget // max(lengths[order[start]], least)))
+        yield order[start:end]
+        start = end
+
+
 def like_lengths(source: Sequence[list[int]], target: Sequence[list[int]], budget: int,
                  labels: bool = False) -> Iterator[Batch]:
     """Pairs of like length together, longest first, at most `budget` padded pieces on the longer side."""
     longer = [max(len(one), len(other)) + 1 for one, other in zip(source, target, strict=True)]
-    order = sorted(range(len(source)), key=lambda row: -longer[row])
-    while order:
-        rows = order[: max(1, budget // longer[order[0]])]
-        order = order[len(rows) :]
+    for rows in batches_of_like_length(longer, budget):
         yield make_batch([source[row] for row in rows], [target[row] for row in rows], rows, labels)

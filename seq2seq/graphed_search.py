@@ -39,7 +39,8 @@ class GraphedSearch:
     """`model` in evaluation mode, without a shortlist."""
 
     def __init__(self, model: EncoderDecoder | ForSearch, recorder: Recorder) -> None:
-        self._model, self._recorder, self.reverse_target = model, recorder, model.reverse_target
+        self._model, self._recorder = model, recorder
+        self.reverse_target, self.outputs = model.reverse_target, model.outputs
         network = model.model if isinstance(model, ForSearch) else model
         self._held = Held[_Step](network.parameters(), GRAPHS)
         self._filled: tuple[_Step, Memory] | None = None  # whose memory lies in which step's place

@@ -17,7 +17,7 @@ from typing import NamedTuple, overload
 
 import torch
 
-from seq2seq.batches import pad_source
+from seq2seq.batches import batches_of_like_length, pad_source
 from seq2seq.bundle import Bundle
 from seq2seq.errors import SettingError, refuse_text
 from seq2seq.label_pieces import encode_source, label_names
@@ -25,7 +25,6 @@ from seq2seq.labels import label_probabilities
 from seq2seq.loading import open_bundles
 from seq2seq.models.labeller import Labeller
 from seq2seq.parts import parts_of_words
-from seq2seq.search import batches_of_like_length
 from seq2seq.settings.model import LABELS, Shape
 from seq2seq.settings.reading import read_settings
 from seq2seq.settings.runs import Runs

@@ -40,6 +40,7 @@ class TableModel:
 
     def __init__(self, vocabulary: int, seed: int = 0, sharpness: float = 1.0, attends: bool = True) -> None:
         self.vocabulary, self.attends = vocabulary, attends
+        self.outputs = vocabulary
         generator = torch.Generator().manual_seed(seed)
         self.table = sharpness * torch.randn(7, 5, 6, vocabulary, vocabulary, generator=generator)
         self.looks = torch.rand(5, vocabulary, 50, generator=generator)

@@ -20,6 +20,12 @@ from seq2seq.models.additive import additive_scores, scores_from_powers
 from seq2seq.settings.model import ScoreKind
 
 
+# Without gradients nothing is kept of a score but the score. So the queries of a long pair (validation has no limit of
+# length) are answered in blocks, whose tables over queries and keys, and over the H of additive scores, have at most so
+# many numbers: 64 MiB in fp32.
+BLOCK = 1 << 24
+
+
 class Attention(nn.Module):
     """Queries of size H over states of size H; H is also the size of the additive score's hidden layer."""
 
@@ -45,6 +51,15 @@ class Attention(nn.Module):
 
         Returns c (B, T, H) and the weights a (B, T, S), averaged over the heads.
         """
+        of_step = keys.numel() if self.score is ScoreKind.ADDITIVE else keys.shape[:2].numel() * self.heads
+        at_once = max(1, BLOCK // max(of_step, 1))
+        if torch.is_grad_enabled() or queries.shape[1] <= at_once:
+            return self._answers(queries, keys, values, mask)
+        contexts, weights = zip(*(self._answers(part, keys, values, mask) for part in queries.split(at_once, dim=1)),
+                                strict=True)
+        return torch.cat(contexts, dim=1), torch.cat(weights, dim=1)
+
+    def _answers(self, queries: Tensor, keys: Tensor, values: Tensor, mask: Tensor) -> tuple[Tensor, Tensor]:
         weights = self.weights(self.query(queries), keys, mask)
         if self.heads == 1:
             return torch.bmm(weights[:, 0].to(values.dtype), values), weights[:, 0]

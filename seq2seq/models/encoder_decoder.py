@@ -168,6 +168,11 @@ class EncoderDecoder(nn.Module):
         keys, values = self.decoder.attention.keys_and_values(memory.states)
         return memory._replace(keys=keys, values=values)
 
+    @property
+    def outputs(self) -> int:
+        """V of the target side."""
+        return len(self.output_bias)
+
     def start(self, memory: Memory) -> State:
         """The decoder's state before the first piece, one hypothesis for each sentence."""
         return self.decoder.start(memory)

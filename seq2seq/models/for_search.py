@@ -39,10 +39,11 @@ class ForSearch:
         if bf16:
             model = copy.deepcopy(model).to(torch.bfloat16)
         self.model, device = model, model.output_weight.device
-        self.reverse_target = model.reverse_target
+        self.reverse_target, self.outputs = model.reverse_target, model.outputs
         if shortlist is not None:
             self.shortlist = torch.from_numpy(shortlist.translations[:, :best]).to(device, torch.int64)
             common = common_candidates(torch.from_numpy(shortlist.frequent).to(device, torch.int64))
+            self.outputs = len(common)
             self.common = (common, model.output_weight.detach()[common], model.output_bias.detach()[common])
         self.steps = OneLayerStep(model, int8=int8) if OneLayerStep.fits(model.decoder) else None
         self.decoder = decoder_in_int8(model.decoder) if int8 and self.steps is None else model.decoder

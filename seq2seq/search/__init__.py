@@ -9,11 +9,11 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Sequence
+from collections.abc import Sequence
 
 import torch
 
-from seq2seq.batches import pad_source
+from seq2seq.batches import batches_of_like_length, pad_source
 from seq2seq.search.beam import beam
 from seq2seq.search.contract import D, Hypothesis, M, Searchable
 from seq2seq.search.ensemble import Ensemble
@@ -22,7 +22,12 @@ from seq2seq.search.penalties import Rules
 from seq2seq.search.sampling import sampler
 from seq2seq.settings.search import SearchKind, SearchSettings
 
-__all__ = ["Ensemble", "Hypothesis", "Searchable", "batches_of_like_length", "translate_ids"]
+__all__ = ["Ensemble", "Hypothesis", "Searchable", "translate_ids"]
+
+# A sentence needs memory for its source pieces and for the logits of a step, hypotheses x V of them. Where so many
+# logits weigh as much as a piece, sentences of usual length are planned by their pieces alone (beam 5 of V=16,000:
+# those of ten or more), and at batch_pieces=3000 the logits of a step take 100 MB at most.
+LOGITS_OF_A_PIECE = 8192
 
 
 @torch.inference_mode()
@@ -43,7 +48,9 @@ def translate_ids(model: Searchable[M, D], source: Sequence[Sequence[int]], sett
     )
     numbers = range(len(source)) if numbers is None else numbers
     result: list[list[Hypothesis]] = [[] for _ in source]
-    for rows in batches_of_like_length([len(ids) + 1 for ids in source], settings.batch_pieces):
+    hypotheses = {SearchKind.BEAM: settings.beam_size, SearchKind.GREEDY: 1, SearchKind.SAMPLE: settings.n_best}
+    least = hypotheses[settings.kind] * model.outputs / LOGITS_OF_A_PIECE
+    for rows in batches_of_like_length([len(ids) + 1 for ids in source], settings.batch_pieces, least):
         ids, lengths = pad_source([source[row] for row in rows])
         limits = [_limit(int(length), settings) for length in lengths]
         batch = (model, ids.to(device), lengths.to(device), limits, rules)
@@ -66,16 +73,6 @@ def translate_ids(model: Searchable[M, D], source: Sequence[Sequence[int]], sett
 def _as_read(one: Hypothesis) -> Hypothesis:
     """What was written from right to left, from left to right."""
     return one._replace(pieces=one.pieces[::-1], attention=None if one.attention is None else one.attention.flip(0))
-
-
-def batches_of_like_length(lengths: list[int], budget: int) -> Iterator[list[int]]:
-    """Sentences of like length, at most `budget` padded pieces together (a longer one goes alone)."""
-    # Longest first: the first batch takes the most memory, so later ones fit into what is there.
-    order = sorted(range(len(lengths)), key=lambda row: (-lengths[row], row))
-    while order:
-        size = max(1, budget // lengths[order[0]])
-        yield order[:size]
-        order = order[size:]
 
 
 def _limit(length: int, settings: SearchSettings) -> int:

@@ -46,6 +46,12 @@ class Searchable(Protocol[M, D]):
         """The next piece is the one to the left: it writes y_M..y_1."""
         ...
 
+    @property
+    def outputs(self) -> int:
+        """Logits that a step makes for one hypothesis, at least (V, or the candidates that all sentences have); of
+        several models all of theirs."""
+        ...
+
     def encode(self, source: Tensor, lengths: Tensor) -> M:
         """`source` (B, S) ids that end in EOS, PAD behind; `lengths` (B,), EOS counted."""
         ...

@@ -43,6 +43,7 @@ class Ensemble:
     def __init__(self, models: Sequence[Any]) -> None:
         self.models = tuple(models)
         self.reverse_target = self.models[0].reverse_target
+        self.outputs = sum(model.outputs for model in self.models)
 
     def encode(self, source: Tensor, lengths: Tensor) -> EnsembleMemory:
         return EnsembleMemory(tuple(model.encode(source, lengths) for model in self.models))

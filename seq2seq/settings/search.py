@@ -34,7 +34,7 @@ class SearchSettings:
     top_k: int = 0                 # kind=sample: keep the k most probable pieces (0: all)
     top_p: float = 1.0             # kind=sample: keep the smallest set that holds this probability
     shortlist: int = 0             # target pieces tried for each source piece; 0: all pieces at every place
-    batch_pieces: int = 3000       # source pieces (padding counted) searched at once
+    batch_pieces: int = 3000       # source pieces (padding counted) at once; fewer where short lines have many logits
     seed: int = 1                  # kind=sample
 
     def __post_init__(self) -> None:
