@@ -19,7 +19,6 @@ from torch import Tensor, nn
 from seq2seq.models.additive import additive_scores, scores_from_powers
 from seq2seq.settings.model import ScoreKind
 
-
 # Without gradients nothing is kept of a score but the score. So the queries of a long pair (validation has no limit of
 # length) are answered in blocks, whose tables over queries and keys, and over the H of additive scores, have at most so
 # many numbers: 64 MiB in fp32.

@@ -48,8 +48,7 @@ def translate_ids(model: Searchable[M, D], source: Sequence[Sequence[int]], sett
     )
     numbers = range(len(source)) if numbers is None else numbers
     result: list[list[Hypothesis]] = [[] for _ in source]
-    hypotheses = {SearchKind.BEAM: settings.beam_size, SearchKind.GREEDY: 1, SearchKind.SAMPLE: settings.n_best}
-    least = hypotheses[settings.kind] * model.outputs / LOGITS_OF_A_PIECE
+    least = _pieces_of_logits(model.outputs, settings)
     for rows in batches_of_like_length([len(ids) + 1 for ids in source], settings.batch_pieces, least):
         ids, lengths = pad_source([source[row] for row in rows])
         limits = [_limit(int(length), settings) for length in lengths]
@@ -73,6 +72,12 @@ def translate_ids(model: Searchable[M, D], source: Sequence[Sequence[int]], sett
 def _as_read(one: Hypothesis) -> Hypothesis:
     """What was written from right to left, from left to right."""
     return one._replace(pieces=one.pieces[::-1], attention=None if one.attention is None else one.attention.flip(0))
+
+
+def _pieces_of_logits(outputs: int, settings: SearchSettings) -> float:
+    """How many source pieces weigh as much as the logits of a sentence's hypotheses, `outputs` of each."""
+    hypotheses = {SearchKind.BEAM: settings.beam_size, SearchKind.GREEDY: 1, SearchKind.SAMPLE: settings.n_best}
+    return hypotheses[settings.kind] * outputs / LOGITS_OF_A_PIECE
 
 
 def _limit(length: int, settings: SearchSettings) -> int:
