@@ -90,7 +90,9 @@ class TextJudge:
     def _texts(self, model: Network) -> list[str]:
         from seq2seq.search import translate_ids
 
-        found = translate_ids(model, self._ids, self._search, self._device) if self._ids else []  # type: ignore[arg-type]
+        # By their own numbers, so that search.kind=sample draws the same however many processes there are.
+        found = translate_ids(model, self._ids, self._search, self._device,  # type: ignore[arg-type]
+                              numbers=self._rows) if self._ids else []
         own = dict(zip(self._rows, self._target.decode([best[0].pieces for best in found]), strict=True))
         return _gathered(self._team, own)
 

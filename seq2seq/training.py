@@ -115,7 +115,7 @@ class Run:
     def __init__(self, settings: TrainSettings, corpus: PackedCorpus, folder: Path, team: Team,
                  device: torch.device) -> None:
         self.settings, self.corpus, self.folder = settings, corpus, folder
-        self.team, self.device = team, device
+        self.team, self.device, self.plan = team, device, batch_plan(settings, corpus.hash)
         self.training, self.tokenizers = settings.training, corpus.tokenizers()
         torch.manual_seed(settings.seed)
         source, target = self.tokenizers
@@ -131,8 +131,7 @@ class Run:
         self.optimizer = build_optimizer(self.model, settings.optimizer)
         self.average = WeightAverage(self.model, self.training.averaging, decay=self.training.ema_decay,
                                      last=self.training.average_last)
-        labels, self.plan = settings.shape in LABELS, batch_plan(settings, corpus.hash)
-        train, valid = corpus.split("train"), corpus.split("valid")
+        labels, train, valid = settings.shape in LABELS, corpus.split("train"), corpus.split("valid")
         for name, split in (("train", train), ("valid", valid)):
             refuse_unfit(settings.shape, split, source, corpus.folder / name)
         self.batches = TrainingBatches(

@@ -9,12 +9,17 @@ import pytest
 import torch
 from commands import ROOT
 from launched import run
+from networks import network
 from tiny_corpus import make_corpus
 
-from seq2seq import clock
+from seq2seq import clock, judges
 from seq2seq.clock import Clock
+from seq2seq.corpus import PackedCorpus
 from seq2seq.distributed import Team
 from seq2seq.interruption import Interruption
+from seq2seq.judges import TextJudge
+from seq2seq.models.build import build_model
+from seq2seq.settings.search import SearchKind, SearchSettings
 from seq2seq.state import TrainState
 
 SETTINGS = ["corpus=data/tiny", "model.embedding=16", "model.hidden=16", "model.dropout.embedding=0",
@@ -115,3 +120,20 @@ def test_the_clock_of_the_main_process_counts(monkeypatch: pytest.MonkeyPatch) -
     with own.aside():
         now += 1000
     assert (state.seconds, state.aside_seconds) == (110.0, 3.0)
+
+
+def test_validation_by_sampling_draws_the_same_for_any_number_of_processes(
+        place: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    corpus, asked = PackedCorpus.open(place / "data" / "tiny"), {}
+    sizes = map(len, corpus.tokenizers())
+    torch.manual_seed(0)
+    model = build_model(network(), *sizes).eval()
+
+    def judged(team: Team) -> None:
+        monkeypatch.setattr(judges, "_gathered", lambda team, own: asked.setdefault(team.size, {}).update(own) or [])
+        TextJudge(corpus.split("valid"), range(7), corpus.tokenizers()[1], SearchSettings(
+            kind=SearchKind.SAMPLE, max_length=8), torch.device("cpu"), team, tokenize=None)._texts(model)
+
+    for team in (Team(), Team(rank=0, size=2), Team(rank=1, size=2)):
+        judged(team)
+    assert asked[1] == asked[2] and len(set(asked[1].values())) > 1
