@@ -43,6 +43,7 @@ from seq2seq.models.build import Network, build_model
 from seq2seq.plain_yaml import load_plain
 from seq2seq.settings.model import LABELS, ContextKind, Shape
 from seq2seq.settings.reading import read_settings, write_settings
+from seq2seq.settings.search import LEAST_FACTOR, MOST_FACTOR
 from seq2seq.settings.training import TrainSettings
 from seq2seq.shortlist import SHORTLIST, SHORTLIST_LIMIT, Shortlist
 from seq2seq.tokenizer import Tokenizer
@@ -65,6 +66,11 @@ class Bundle:
     shortlist: Shortlist | None  # likely translations of the pieces; None where the corpus had none
     info: dict[str, Any]        # bundle.json
     folder: Path
+
+    @property
+    def max_length_factor(self) -> float:
+        """Of search, where nobody sets it (length_limits.py); a bundle of an older version has none."""
+        return self.info.get("max_length_factor", LEAST_FACTOR)
 
     def has_shortlist_of(self, other: Bundle) -> bool:
         """Whether both have the same one, or none."""
@@ -158,7 +164,9 @@ def _read_info(folder: Path) -> dict[str, Any]:
     if type(version) is not int or version != FORMAT_VERSION:
         raise BundleError(f"{folder} has bundle format {ascii(version)[:20]}; this version reads format "
                           f"{FORMAT_VERSION}. Train anew, or translate with the version that wrote it.")
-    corpus = info.get("corpus", {})
+    corpus, factor = info.get("corpus", {}), info.get("max_length_factor", LEAST_FACTOR)
+    if not (type(factor) in (int, float) and LEAST_FACTOR <= factor <= MOST_FACTOR):
+        raise BundleError(f"{folder / INFO} is damaged (max_length_factor). {CURE}")
     if not (_are_languages(info.get("languages")) and isinstance(info.get("sha256"), dict)
             and isinstance(corpus, dict) and isinstance(corpus.get("folder", ""), str)):
         raise BundleError(f"{folder / INFO} is damaged (languages, sha256 or corpus). {CURE}")

@@ -20,6 +20,7 @@ from seq2seq.corpus import PackedCorpus
 from seq2seq.errors import CorpusError, UserError
 from seq2seq.evaluation_files import Files, Pairs, Stored, write_record
 from seq2seq.label_pieces import encode_source, encode_target
+from seq2seq.length_limits import limit_setting
 from seq2seq.parts import parts_of_words
 from seq2seq.scoring import (
     Bucket,
@@ -63,6 +64,8 @@ class Evaluation:
     chrf: Score
     bleu_of_papers: Score | None  # settings.papers
     length_ratio: float       # of the translations to the references, in tokens of BLEU
+    cut: int                  # translations that search ended at its length limit
+    max_length: str           # the setting that decides the limit
     perplexity: float | None  # of the references, per target piece; None for an ensemble
     by_length: list[Bucket]
     tokenize: str      # of BLEU
@@ -121,7 +124,8 @@ def evaluate(translator: Translator, pairs: Pairs, settings: EvaluateSettings,
              units: Units, name: str) -> tuple[Evaluation, list[str]]:
     """Translates the raw sources and scores the text; returns the translations with it. `name`: of the files."""
     started = time.perf_counter()
-    translations = [one.text for one in translator.translate_lines(pairs.sources, name=pairs.name)]
+    found = translator.translate_lines(pairs.sources, name=pairs.name)
+    translations = [one.text for one in found]
     seconds = time.perf_counter() - started
     evaluation = Evaluation(
         run=str(settings.run), ensemble=settings.ensemble, reverse=each(settings.reverse),
@@ -136,6 +140,7 @@ def evaluate(translator: Translator, pairs: Pairs, settings: EvaluateSettings,
         bleu_of_papers=(bleu_of_papers(translations, pairs.references, translator.languages[1], settings.resamples)
                         if settings.papers else None),
         length_ratio=length_ratio(translations, pairs.references, units.tokenize),
+        cut=sum(one.cut for one in found), max_length=limit_setting(translator.search),
         perplexity=(None if settings.ensemble
                     else loss_of(translator.bundles[0], translator.device, pairs, settings).perplexity),
         by_length=bleu_by_length(pairs.sources, translations, pairs.references, units),

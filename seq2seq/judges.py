@@ -79,22 +79,24 @@ class TextJudge:
         self._ids = [ids.tolist() for ids in split.ids(self._rows)[0]]
 
     def __call__(self, model: Network) -> Judgement:
-        texts = self._texts(model)
+        texts, cut = self._texts(model)
         samples = _some(list(zip(self._sources, self._references, texts, strict=True)))
         if self._tokenize is None:
-            return Judgement({}, samples)
+            return Judgement({"cut": cut, "sentences": len(texts)}, samples)
         found, characters = bleu(texts, self._references, 0, self._tokenize), chrf(texts, self._references, 0)
         return Judgement({"bleu": found.value, "signature": found.signature, "chrf": characters.value,
-                          "chrf_signature": characters.signature, "sentences": len(texts)}, samples)
+                          "chrf_signature": characters.signature, "cut": cut, "sentences": len(texts)}, samples)
 
-    def _texts(self, model: Network) -> list[str]:
+    def _texts(self, model: Network) -> tuple[list[str], int]:
+        """The answers, and how many of them search ended at its length limit."""
         from seq2seq.search import translate_ids
 
         # By their own numbers, so that search.kind=sample draws the same however many processes there are.
         found = translate_ids(model, self._ids, self._search, self._device,  # type: ignore[arg-type]
                               numbers=self._rows) if self._ids else []
         own = dict(zip(self._rows, self._target.decode([best[0].pieces for best in found]), strict=True))
-        return _gathered(self._team, own)
+        cut = sum(self._team.gather(sum(best[0].cut for best in found)))
+        return _gathered(self._team, own), cut
 
 
 class AccuracyJudge:

@@ -31,6 +31,9 @@ def validation(state: TrainState, found: Validation, better: bool) -> None:
                                                                        ("accuracy", "accuracy")) if key in found.score)
     log.info("validation at update %d: %sperplexity %.3f%s", state.updates, scores, found.perplexity,
              "  (best so far)" if better else "")
+    if cut := found.score.get("cut"):
+        log.warning("validation: %d of %d texts were cut at the length limit (search.max_length_factor)", cut,
+                    found.score["sentences"])
     for source, reference, answer in found.samples:
         log.info("  source     %s\n  reference  %s\n  output     %s", source, reference, answer)
 

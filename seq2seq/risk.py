@@ -41,8 +41,10 @@ class RiskGradients:
     """
 
     def __init__(self, likelihood: Gradients, model: EncoderDecoder, training: TrainingSettings, target: Tokenizer,
-                 team: Team, device: torch.device, tokenize: str = "13a") -> None:
-        """`tokenize`: of BLEU (scoring.py)."""
+                 team: Team, device: torch.device, tokenize: str = "13a",
+                 max_length_factor: float | None = None) -> None:
+        """`tokenize`: of BLEU (scoring.py); `max_length_factor`: of the draws (length_limits.py)."""
+        self._max_length_factor = max_length_factor
         self._likelihood, self._model, self._training = likelihood, model, training
         self._target, self._team, self._device, self._tokenize = target, team, device, tokenize
         self._ends = [model] if model.reverse_decoder is None else [model, model.from_the_right()]
@@ -101,6 +103,7 @@ class RiskGradients:
         # As many sentences at once as a part of the batch has: the K logits of each, of one step, are still less than
         # those of all its places.
         search = SearchSettings(kind=SearchKind.SAMPLE, n_best=self._training.risk_draws, seed=number,
+                                max_length_factor=self._max_length_factor,
                                 batch_pieces=max(1, self._training.batch_pieces // self._training.accumulate))
         self._model.eval()
         source = _real(batch.source, batch.source_lengths - 1)

@@ -40,7 +40,8 @@ def translations(evaluation: Evaluation, comparison: Comparison | None, compare:
     if evaluation.bleu_of_papers is not None:
         print(f"{evaluation.bleu_of_papers}  lower-cased, tokens of Moses")
     print(evaluation.chrf)
-    print(f"length {evaluation.length_ratio:.3f} of the references' (in tokens of BLEU)")
+    cut = f"; {evaluation.cut} cut at {evaluation.max_length}" if evaluation.cut else ""
+    print(f"length {evaluation.length_ratio:.3f} of the references' (in tokens of BLEU){cut}")
     if evaluation.perplexity is not None:
         print(f"perplexity {evaluation.perplexity:.3f} per target piece")
     print(f"{evaluation.sentences_per_second:.1f} sentences per second ({evaluation.search['kind']} search "

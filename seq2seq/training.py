@@ -35,6 +35,7 @@ from seq2seq.fork import fork
 from seq2seq.gradients import build_gradients
 from seq2seq.interruption import Interruption
 from seq2seq.judges import bleu_tokenizer, build_judge
+from seq2seq.length_limits import trained_factor, with_factor
 from seq2seq.metrics import Meter, MetricsWriter
 from seq2seq.models.build import build_model
 from seq2seq.models.encoder_decoder import EncoderDecoder
@@ -124,10 +125,11 @@ class Run:
         self.model = build_model(settings, len(source), len(target), source.word_starts).to(device)
         self.gradients = build_gradients(self.model, settings, team, device)
         self.tokenize = bleu_tokenizer(settings, corpus)
+        self.max_length_factor = trained_factor(settings, corpus.split("train"))
         if self.training.risk > 0:
             assert isinstance(self.model, EncoderDecoder) and self.tokenize is not None  # TrainSettings sees to it
             self.gradients = RiskGradients(self.gradients, self.model, self.training, target, team, device,
-                                           self.tokenize)
+                                           self.tokenize, self.max_length_factor)
         self.optimizer = build_optimizer(self.model, settings.optimizer)
         self.average = WeightAverage(self.model, self.training.averaging, decay=self.training.ema_decay,
                                      last=self.training.average_last)
@@ -139,7 +141,8 @@ class Run:
             samplers=samplers(self.training.subword_sampling, self.tokenizers), labels=labels,
             multiple=self.plan["multiple"], both_directions=self.training.both_directions)
         budget = max(1, self.training.batch_pieces // self.training.accumulate)
-        judge = build_judge(settings.shape, valid, self.tokenizers, search=settings.search, budget=budget,
+        search = with_factor(settings.search, self.max_length_factor)
+        judge = build_judge(settings.shape, valid, self.tokenizers, search=search, budget=budget,
                             sentences=self.training.valid_sentences, device=device, team=team, tokenize=self.tokenize)
         self.validator = Validator(valid, judge, budget=budget, labels=labels, device=device,
                                    precision=self.training.precision, team=team)
@@ -320,7 +323,8 @@ class Run:
             "corpus": {"name": self.corpus.folder.name, "folder": str(self.corpus.folder),
                        "hash": self.corpus.hash},
             "updates": state.updates, "epochs": state.epochs, "target_pieces": state.pieces,
-            "seconds": state.seconds, "validation": self.validation, "tokenize": self.tokenize},
+            "seconds": state.seconds, "validation": self.validation, "tokenize": self.tokenize,
+            "max_length_factor": self.max_length_factor},
             self.corpus.shortlist())
 
     def introduce(self) -> None:

@@ -16,17 +16,18 @@ from collections.abc import Iterable, Iterator, Mapping, Sequence
 from typing import Any, overload
 
 import torch
-from torch import Tensor
 
 from seq2seq.bundle import Bundle
 from seq2seq.errors import SettingError, UserError, refuse_text
 from seq2seq.label_pieces import encode_source, label_names
+from seq2seq.length_limits import warn_of_cut, with_limit
 from seq2seq.loading import open_bundles, open_ranking
 from seq2seq.minimum_risk import expected_bleu, shares
 from seq2seq.model_for_search import graphed_model, model_for_search
 from seq2seq.neighbours import Neighbours, open_neighbours
 from seq2seq.parts import parts
 from seq2seq.reranking import Judge, Known, Ranking, Scorer, best, mean_score
+from seq2seq.results import Candidate, Translation, joined, without_attention
 from seq2seq.scoring_units import asked_or_trained, tokenizer_for
 from seq2seq.search import Ensemble, Hypothesis, translate_ids
 from seq2seq.search.penalties import without_coverage
@@ -47,33 +48,6 @@ PARTS_AT_ONCE = 64  # of one line: the attention of more is not kept at the same
 log = logging.getLogger("seq2seq")
 
 
-@dataclasses.dataclass(frozen=True)
-class Candidate:
-    """One translation of a sentence."""
-
-    text: str
-    pieces: list[str]         # y_1..y_T as text
-    score: float              # what ranks them: search/penalties.py, reranking.py, with search.mbr expected BLEU
-    log_probability: float    # natural logarithm, EOS counted
-    attention: Tensor | None  # (T, N) over the source pieces; None for a line that was split, or found by rescore=
-    alignment: list[int] | None = None  # of each piece the source piece with the largest weight
-    reverse_score: float | None = None  # log P(X|Y) / |X| of the models of reverse=
-    rescored: float | None = None       # log P(Y|X) / |Y| of the models of rescore=
-
-
-@dataclasses.dataclass(frozen=True)
-class Translation:
-    """What became of one line."""
-
-    source: str
-    source_pieces: list[str]     # x_1..x_N as text, EOS last (and at the end of a part); empty for an empty line
-    candidates: list[Candidate]  # best first; empty for an empty line
-
-    @property
-    def text(self) -> str:
-        return self.candidates[0].text if self.candidates else ""
-
-
 class Translator:
     """A trained model, or several as an ensemble, with its tokenizers, its search, and others that rank its candidates
     (reranking.py)."""
@@ -84,7 +58,8 @@ class Translator:
                  max_source_pieces: int = MAX_SOURCE_PIECES, long: Long = Long.CUT,
                  tokenize: Tokenize = Tokenize.AUTO) -> None:
         """`neighbours`: of each bundle, or of none; `tokenize`: of search.mbr, AUTO as it was trained."""
-        self.bundles, self.search, self.device = list(bundles), search, torch.device(device)
+        self.bundles, self.device = list(bundles), torch.device(device)
+        self.search = with_limit(search, self.bundles)
         self.max_source_pieces, self.long, self._precision = max_source_pieces, long, precision
         self._source, self._target = self.bundles[0].source_tokenizer, self.bundles[0].target_tokenizer
         self.shape = self.bundles[0].settings.shape
@@ -178,6 +153,11 @@ class Translator:
         text instead of a list.
         """
         refuse_text(lines)
+        result = self._translated(lines, first, attention, name)
+        warn_of_cut([one.cut for one in result], name, self.search, first)
+        return result
+
+    def _translated(self, lines: Sequence[str], first: int, attention: bool, name: str) -> list[Translation]:
         refuse_halves(lines, first, name)
         ids = encode_source(self._source, lines, self.shape)
         if self.shape is Shape.ONE_TO_N:
@@ -237,20 +217,20 @@ class Translator:
             here = cuts[begin : begin + PARTS_AT_ONCE]
             some, texts = [ids[cut] for cut in here], ["".join(surfaces[cut]) for cut in here]
             for part, candidates in zip(some, self._search(some, texts, [number] * len(some), attention), strict=True):
-                found.append([_without_attention(one, len(pieces)) for one in candidates])
+                found.append([without_attention(one, len(pieces)) for one in candidates])
                 pieces += self._source.pieces([*part, EOS])
-        return Translation(line, pieces, [_joined(ranked) for ranked in zip(*found, strict=False)])
+        return Translation(line, pieces, [joined(ranked) for ranked in zip(*found, strict=False)])
 
     def _candidate(self, found: Hypothesis, text: str) -> Candidate:
         alignment = None if found.attention is None else found.attention.argmax(-1).tolist()
         return Candidate(_one_line(text), self._target.pieces(found.pieces), found.score, found.log_probability,
-                         found.attention, alignment)
+                         found.attention, alignment, cut=found.cut)
 
     def _reranked(self, sources: Sequence[str], candidates: list[list[Candidate]]) -> list[list[Candidate]]:
         """The best by search and the models that rank together; search's own choice first among equals."""
         known = []
         for other in self._searching:
-            found = other.translate_lines(sources)
+            found = other._translated(sources, 1, False, "the input")
             self._add(sources, candidates, found)
             known.append(other._told(sources, found))
 
@@ -274,13 +254,13 @@ class Translator:
     def _add(self, sources: Sequence[str], candidates: list[list[Candidate]], found: Sequence[Translation]) -> None:
         """What others found beside them, with the score that search would have given it."""
         known = [{one.text for one in some} for some in candidates]
-        new = [(row, text) for row, translation in enumerate(found)
-               for text in dict.fromkeys(one.text for one in translation.candidates) if text not in known[row]]
-        texts = [text for _, text in new]
-        scored = self._own.log_probabilities([sources[row] for row, _ in new], texts)
-        for (row, text), ids, (value, length) in zip(new, self._target.encode(texts), scored, strict=True):
+        new = [(row, text, cut) for row, translation in enumerate(found)
+               for text, cut in {one.text: one.cut for one in translation.candidates}.items() if text not in known[row]]
+        texts = [text for _, text, _ in new]
+        scored = self._own.log_probabilities([sources[row] for row, *_ in new], texts)
+        for (row, text, cut), ids, (value, length) in zip(new, self._target.encode(texts), scored, strict=True):
             score = without_coverage(value, length, self.search.length_penalty, self.search.length_reward)
-            candidates[row].append(Candidate(text, self._target.pieces(ids), score, value, None))
+            candidates[row].append(Candidate(text, self._target.pieces(ids), score, value, None, cut=cut))
 
     def _told(self, sources: Sequence[str], found: Sequence[Translation]) -> Known:
         """Of what this one found itself, what teacher forcing would say: where the pieces are the same, in fp32."""
@@ -323,20 +303,3 @@ def _judged(candidate: Candidate, judges: Mapping[str, Judge], values: Sequence[
     said = dict(zip(judges, values, strict=True))
     return dataclasses.replace(candidate, score=score, rescored=said.get("rescored"),
                                reverse_score=said.get("reverse_score"))
-
-
-def _without_attention(candidate: Candidate, shift: int) -> Candidate:
-    """The candidate of a part that begins `shift` source pieces behind the beginning of its line."""
-    alignment = None if candidate.alignment is None else [place + shift for place in candidate.alignment]
-    return dataclasses.replace(candidate, attention=None, alignment=alignment)
-
-
-def _joined(ranked: Sequence[Candidate]) -> Candidate:
-    """The candidates of all parts as one. The parts know nothing of each other: their probabilities multiply."""
-    aligned = [one.alignment for one in ranked if one.alignment is not None]
-    complete = len(aligned) == len(ranked)
-    return Candidate(
-        text=" ".join(one.text for one in ranked if one.text), pieces=[piece for one in ranked for piece in one.pieces],
-        score=sum(one.score for one in ranked), log_probability=sum(one.log_probability for one in ranked),
-        attention=None, alignment=[place for part in aligned for place in part] if complete else None,
-    )

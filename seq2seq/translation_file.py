@@ -94,7 +94,7 @@ def json_line(translation: Translation, n_best: bool = False) -> str:
 
     `attention` has a row of weights over `source_pieces` for each of `pieces`; `alignment` the place of
     the largest. Both are there for models with attention only, and for what these models found themselves; a line that
-    was split has no `attention`.
+    was split has no `attention`. `cut` is there, and true, where search ended at the length limit.
     """
     best = translation.candidates[0] if translation.candidates else None
     record: dict[str, Any] = {"source": translation.source, "source_pieces": translation.source_pieces}
@@ -120,6 +120,8 @@ def _candidate(candidate: Candidate) -> dict[str, Any]:
         "translation": candidate.text, "score": round(candidate.score, 6),
         "log_probability": round(candidate.log_probability, 6), "pieces": candidate.pieces,
     }
+    if candidate.cut:
+        record["cut"] = True
     if candidate.reverse_score is not None:
         record["reverse_score"] = round(candidate.reverse_score, 6)
     if candidate.rescored is not None:

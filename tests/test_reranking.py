@@ -181,7 +181,8 @@ def test_a_line_is_cut_once_and_in_the_pieces_of_those_that_search_first(forward
     assert counts[0] < counts[1]
     search = {"beam_size": 3, "n_best": 3, "rescore": again, "rescore_search": True}
     shorter, whole = (Translator.load(forward, max_source_pieces=limit, **search) for limit in counts)
-    assert shorter.translate_lines(LINES[2:3]) == whole.translate_lines(LINES[2:3]) and not caplog.text
+    assert shorter.translate_lines(LINES[2:3]) == whole.translate_lines(LINES[2:3])
+    assert "only the first" not in caplog.text
     longer = [f"{LINES[2]} gu"]
     assert [one.text for one in shorter.translate_lines(longer)[0].candidates] == [
         one.text for one in whole.translate_lines(LINES[2:3])[0].candidates]
@@ -244,7 +245,7 @@ def test_translate_ranks(forward: Path, back: list[Path], tmp_path: Path, capfdb
     (tmp_path / "in").write_text("\n".join(LINES))
     usual = [f"run={forward}", "device=cpu", f"input={tmp_path / 'in'}", f"reverse=[{back[0]},{back[1]}]"]
     done = run_here("translate", [*usual, "reverse_weight=2", "search.beam_size=6"], capfdbinary, monkeypatch)
-    assert (done.code, done.err) == (0, "")
+    assert done.code == 0 and done.err.count("\n") == done.err.count("cut at the length limit") <= 1  # random weights
     translator = Translator.load(forward, device="cpu", reverse=back, reverse_weight=2, beam_size=6)
     expected = translator.translate_lines(LINES)
     assert done.out.decode().split("\n")[:-1] == [one.text for one in expected]

@@ -38,7 +38,7 @@ INPUT = b"\xef\xbb\xbf" + "\r\n".join(LINES).encode()
 @pytest.fixture(scope="module")
 def bundle(tmp_path_factory: pytest.TempPathFactory) -> Path:
     folder = tmp_path_factory.mktemp("translate")
-    return make_bundle(folder / "bundle", make_corpus(folder / "tiny", train=20, valid=10))
+    return make_bundle(folder / "bundle", make_corpus(folder / "tiny", train=20, valid=10), ends=3)
 
 
 @pytest.fixture(scope="module")

@@ -20,7 +20,7 @@ from seq2seq.search.ensemble import Ensemble
 from seq2seq.search.greedy import choose_pieces, most_probable
 from seq2seq.search.penalties import Rules
 from seq2seq.search.sampling import sampler
-from seq2seq.settings.search import SearchKind, SearchSettings
+from seq2seq.settings.search import LEAST_FACTOR, SearchKind, SearchSettings
 
 __all__ = ["Ensemble", "Hypothesis", "Searchable", "translate_ids"]
 
@@ -64,13 +64,16 @@ def translate_ids(model: Searchable[M, D], source: Sequence[Sequence[int]], sett
                     temperature=settings.temperature, top_k=settings.top_k, top_p=settings.top_p,
                 )
                 found = choose_pieces(*batch, choose, settings.n_best)
-        for row, hypotheses in zip(rows, found, strict=True):
-            result[row] = [_as_read(one) for one in hypotheses] if model.reverse_target else hypotheses
+        for row, limit, hypotheses in zip(rows, limits, found, strict=True):
+            result[row] = [_as_read(one, limit, model.reverse_target) for one in hypotheses]
     return result
 
 
-def _as_read(one: Hypothesis) -> Hypothesis:
-    """What was written from right to left, from left to right."""
+def _as_read(one: Hypothesis, limit: int, reverse: bool) -> Hypothesis:
+    """With what was written from right to left turned round; `cut`, since at the limit nothing but EOS may come."""
+    one = one._replace(cut=len(one.pieces) >= limit)
+    if not reverse:
+        return one
     return one._replace(pieces=one.pieces[::-1], attention=None if one.attention is None else one.attention.flip(0))
 
 
@@ -84,4 +87,4 @@ def _limit(length: int, settings: SearchSettings) -> int:
     """The most target pieces for a source of `length` pieces (EOS counted)."""
     if settings.max_length is not None:
         return settings.max_length
-    return int(settings.max_length_factor * length) + settings.max_length_extra
+    return int((settings.max_length_factor or LEAST_FACTOR) * length) + settings.max_length_extra

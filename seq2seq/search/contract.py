@@ -80,3 +80,4 @@ class Hypothesis(NamedTuple):
     score: float              # what hypotheses are ranked by: log_probability under penalties.py
     log_probability: float    # log p(y_1..y_T, EOS | x), natural logarithm, the model's own
     attention: Tensor | None  # (T, N) a_tj over the N source pieces (EOS counted), where asked for
+    cut: bool = False         # search ended it at its length limit

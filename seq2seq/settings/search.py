@@ -8,6 +8,9 @@ import enum
 from seq2seq.errors import SettingError
 from seq2seq.settings.reading import check
 
+# Of max_length_factor where nobody sets it: that of ordinary translation, and what the longest texts may need.
+LEAST_FACTOR, MOST_FACTOR = 2.0, 1000.0
+
 
 class SearchKind(enum.Enum):
     GREEDY = "greedy"  # the most probable piece at every step
@@ -27,7 +30,7 @@ class SearchSettings:
     min_length: int = 0            # target pieces before EOS may come
     no_repeat_ngram_size: int = 0  # no n-gram of so many target pieces comes twice (search/repeats.py); 0: off
     max_length: int | None = None  # target pieces; null: max_length_factor * S + max_length_extra
-    max_length_factor: float = 2.0
+    max_length_factor: float | None = None  # null: as the training pairs are (length_limits.py), at least LEAST_FACTOR
     max_length_extra: int = 20
     allow_unknown: bool = False    # UNK may be produced
     temperature: float = 1.0       # kind=sample: logits are divided by it
