@@ -8,7 +8,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Sequence
-from typing import Any, NamedTuple
+from typing import Any, NamedTuple, TypeVar
 
 import torch
 from torch import Tensor
@@ -28,6 +28,7 @@ from seq2seq.settings.training import TrainSettings
 from seq2seq.tokenizer import PAD, Tokenizer
 
 SAMPLES = 3
+A = TypeVar("A")  # an answer
 
 
 class Judgement(NamedTuple):
@@ -94,9 +95,10 @@ class TextJudge:
         # By their own numbers, so that search.kind=sample draws the same however many processes there are.
         found = translate_ids(model, self._ids, self._search, self._device,  # type: ignore[arg-type]
                               numbers=self._rows) if self._ids else []
-        own = dict(zip(self._rows, self._target.decode([best[0].pieces for best in found]), strict=True))
-        cut = sum(self._team.gather(sum(best[0].cut for best in found)))
-        return _gathered(self._team, own), cut
+        texts = self._target.decode([best[0].pieces for best in found])
+        own = {row: (text, best[0].cut) for row, text, best in zip(self._rows, texts, found, strict=True)}
+        answers = _gathered(self._team, own)
+        return [text for text, _ in answers], sum(cut for _, cut in answers)
 
 
 class AccuracyJudge:
@@ -135,8 +137,8 @@ def _some(answered: Sequence[tuple[str, str, str]]) -> list[tuple[str, str, str]
     return list(answered[:: max(1, len(answered) // SAMPLES)][:SAMPLES])
 
 
-def _gathered(team: Team, own: dict[int, str]) -> list[str]:
-    together: dict[int, str] = {}
+def _gathered(team: Team, own: dict[int, A]) -> list[A]:
+    together: dict[int, A] = {}
     for part in team.gather(own):
         together.update(part)
     return [together[row] for row in sorted(together)]
