@@ -14,7 +14,7 @@ from typing import Any
 import numpy as np
 
 from seq2seq.errors import CorpusError, SettingError
-from seq2seq.languages import writes_zero_width_spaces
+from seq2seq.languages import WIDTH, estimated_words, wide_characters, writes_zero_width_spaces
 from seq2seq.normalization import control, control_between_words, unicode
 from seq2seq.settings.labels import Labels
 from seq2seq.settings.prepare import CleaningSettings, LanguageFilter, LengthFilter, RatioFilter, ScriptFilter
@@ -86,22 +86,28 @@ def length(settings: LengthFilter) -> Drop:
     def drop(source: Lines, target: Lines) -> np.ndarray:
         keep = np.ones(len(source), dtype=bool)
         for lines in (source, target):
-            words = np.fromiter((line.count(" ") for line in lines), dtype=np.int64, count=len(lines)) + 1
-            keep &= (words >= settings.min_words) & (words <= settings.max_words)
+            counts = np.fromiter(map(estimated_words, lines), dtype=np.int64, count=len(lines))
+            keep &= (counts >= settings.min_words) & (counts <= settings.max_words)
             keep &= _characters(lines) <= settings.max_characters
         return keep
 
     return drop
 
 
-def ratio(settings: RatioFilter) -> Drop:
-    """One side much longer than the other."""
+def ratio(settings: RatioFilter, usual: float = 1.0) -> Drop:
+    """One side much longer than the other, where `usual` is what the source has for each letter of the target."""
 
     def drop(source: Lines, target: Lines) -> np.ndarray:
-        a, b = _characters(source) + settings.slack, _characters(target) + settings.slack
+        a, b = letters(source) + settings.slack, usual * (letters(target) + settings.slack)
         return np.maximum(a, b) <= settings.max_ratio * np.minimum(a, b)
 
     return drop
+
+
+def letters(lines: Lines) -> np.ndarray:
+    """(lines,) the length of each in letters of an alphabet."""
+    wide = np.fromiter(map(wide_characters, lines), dtype=np.int64, count=len(lines))
+    return _characters(lines) + (WIDTH - 1) * wide
 
 
 def script(settings: ScriptFilter) -> Drop:
@@ -159,9 +165,9 @@ def language(settings: LanguageFilter, languages: tuple[str, str]) -> Drop:
     return drop
 
 
-def build(settings: CleaningSettings, languages: tuple[str, str],
-          labels: Labels = Labels.NONE) -> tuple[dict[str, Changes], dict[str, Drop]]:
-    """The filters that are on, by name, in the order in which they run."""
+def build(settings: CleaningSettings, languages: tuple[str, str], labels: Labels = Labels.NONE,
+          usual_ratio: float = 1.0) -> tuple[dict[str, Changes], dict[str, Drop]]:
+    """The filters that are on, by name, in the order in which they run. `usual_ratio`: see `ratio`."""
     source, target = (control_between_words if writes_zero_width_spaces(language) else control
                       for language in languages)
     changes: dict[str, Changes] = {
@@ -171,7 +177,7 @@ def build(settings: CleaningSettings, languages: tuple[str, str],
     drops: dict[str, Callable[[], Drop]] = {
         "empty": lambda: empty,
         "length": lambda: length(settings.length),
-        "ratio": lambda: ratio(settings.ratio),
+        "ratio": lambda: ratio(settings.ratio, usual_ratio),
         "identical": lambda: identical,
         "script": lambda: script(settings.script),
         "numbers": lambda: numbers,

@@ -29,7 +29,7 @@ def exact(lines: list[str]) -> np.ndarray:
 
 def normalised(lines: list[str]) -> np.ndarray:
     """(lines,) uint64. A line of nothing but punctuation keeps it: else all of them would be equal."""
-    text = "\n".join(lines).casefold()
+    text = unicodedata.normalize("NFC", "\n".join(lines)).casefold()
     if not text.isascii():
         text = _OTHER.sub("", text)
     bare = text.encode().translate(None, _ASCII).split(b"\n")

@@ -38,6 +38,7 @@ class CleanJob:
     held_out: dict[str, overlap.Keys]  # split -> its keys, each column sorted
     overlap: OverlapSettings
     labels: Labels = Labels.NONE
+    usual_ratio: float = 1.0           # filters.ratio
 
 
 @dataclasses.dataclass
@@ -49,7 +50,7 @@ class Cleaned:
 
 
 def clean(job: CleanJob) -> Cleaned:
-    cleaning = Cleaning(job.cleaning, job.languages, job.labels)
+    cleaning = Cleaning(job.cleaning, job.languages, job.labels, job.usual_ratio)
     meeting = overlap.Meeting(job.held_out, job.overlap)
     raw, written = 0, [np.zeros(0, dtype=np.uint64)]
     with pa.OSFile(str(job.text), "wb") as sink, pa.ipc.new_stream(sink, TEXT) as writer:
@@ -71,6 +72,7 @@ class HoldOutJob:
     text: Path
     cleaning: CleaningSettings
     labels: Labels = Labels.NONE
+    usual_ratio: float = 1.0
 
 
 @dataclasses.dataclass
@@ -81,7 +83,7 @@ class HeldOut:
 
 
 def hold_out(job: HoldOutJob) -> HeldOut:
-    cleaning = Cleaning(job.cleaning, job.languages, job.labels)
+    cleaning = Cleaning(job.cleaning, job.languages, job.labels, job.usual_ratio)
     pairs, found = 0, []
     with pa.OSFile(str(job.text), "wb") as sink, pa.ipc.new_stream(sink, TEXT) as writer:
         for batch in job.shard():

@@ -18,7 +18,7 @@ from pathlib import Path
 
 import numpy as np
 
-from data_prep import labels, lexicon, manifest, overlap, packing, passes, report, tokenization
+from data_prep import filters, labels, lexicon, manifest, overlap, packing, passes, report, tokenization
 from data_prep.cleaning import Tally
 from data_prep.labels import RawLabels
 from data_prep.sources.base import Source
@@ -31,10 +31,11 @@ from seq2seq.errors import CorpusError
 from seq2seq.folders import remove_leftovers, whole_folder, writing
 from seq2seq.languages import writes_zero_width_spaces
 from seq2seq.settings.labels import Labels
-from seq2seq.settings.prepare import PrepareSettings
+from seq2seq.settings.prepare import PrepareSettings, RatioFilter
 from seq2seq.shortlist import SHORTLIST, Shortlist
 from seq2seq.tokenizer import Tokenizer
 
+NEAR = 1.5   # a median ratio of letters that counts as 1
 SHARDS = 64  # of a split: the same for any number of processes, else they would change the packed files
 log = logging.getLogger("seq2seq")
 
@@ -84,6 +85,7 @@ class Preparation:
             self.source = cut = CutSource(self.source, self.workers, SHARDS, sizes)
             cuts = report.listed([f"{size:,} pairs for {split}" for split, size in cut.sizes.items()])
             log.info("no split given for %s: cut from train, %s", " and ".join(cut.sizes), cuts)
+        self.usual_ratio = usual_ratio(self.source, self.settings.cleaning.ratio)
         texts, held_out, tallies = {}, {}, {}
         for split in SPLITS[1:]:
             if split in self.source.splits():
@@ -100,7 +102,7 @@ class Preparation:
         """Validation or test: its text as it is, the keys of its sentences, and what the filters saw."""
         jobs = [
             passes.HoldOutJob(shard, self.source.languages, self.work / f"{split}-{i}", self.settings.cleaning,
-                              self.labels)
+                              self.labels, self.usual_ratio)
             for i, shard in enumerate(self.source.shards(split, SHARDS))
         ]
         with self.raw.found_tabs(split):
@@ -115,7 +117,7 @@ class Preparation:
         known = {split: {name: np.unique(keys) for name, keys in table.items()} for split, table in held_out.items()}
         jobs = [
             passes.CleanJob(shard, self.source.languages, self.work / f"train-{i}", self.settings.cleaning, known,
-                            self.settings.overlap, self.labels)
+                            self.settings.overlap, self.labels, self.usual_ratio)
             for i, shard in enumerate(self.source.shards("train", SHARDS))
         ]
         with self.raw.found_tabs("train"):
@@ -196,6 +198,26 @@ class Preparation:
             labels.check_pieces(self.raw, split, text, tokenizers[self.raw.side], self.settings.tokenizer.corpus)
         packing.describe(folder, split, count, manifest.digest(*(part.hash for part in encoded))[:16])
         return encoded
+
+
+def usual_ratio(source: Source, settings: RatioFilter) -> float:
+    """The median of letters of the source for each letter of the target, over some of the training pairs.
+
+    1 where the median is near it, as it is for most pairs of languages.
+    """
+    if not settings.enabled:
+        return 1.0
+    ratios = []
+    shards = source.shards("train", SHARDS)
+    for shard in shards[:: max(1, len(shards) // 8)]:
+        if batch := next(iter(shard()), None):
+            a, b = map(filters.letters, batch)
+            ratios.append((a + settings.slack) / (b + settings.slack))
+    median = float(np.median(np.concatenate(ratios))) if ratios else 1.0
+    if 1 / NEAR <= median <= NEAR:
+        return 1.0
+    log.info("a source side has %.2f times the letters of a target side: cleaning.ratio goes by that", median)
+    return median
 
 
 def merged(reports: list[dict[str, Tally]]) -> dict[str, Tally]:

@@ -9,10 +9,17 @@ from rich.console import Console
 from rich.markup import escape
 from rich.table import Table
 
-from data_prep.cleaning import Tally
+from data_prep.cleaning import MARKS, Tally
 from seq2seq.settings.labels import Labels
 
 MANY = 0.02  # share of a split
+LARGE = 0.1  # share of the training pairs that one filter drops
+_MARKS = {
+    "entities": "hold entities such as &quot; and &apos;, which stay as they are, and which a model will write too: "
+                "replace them in the raw text if they are not meant",
+    "C1 controls": "hold control characters (U+0080 to U+009F), which cleaning.control removes. They are what Windows-"
+                   "1252 becomes when it is read as Latin-1: convert the raw text with iconv -f CP1252 -t UTF-8",
+}
 WIDTH = 110  # where standard error is no terminal
 
 
@@ -26,7 +33,7 @@ def show(folder: Path, manifest: dict[str, Any]) -> None:
     if manifest["overlap"]:
         console.print(_overlap(manifest))
     for line in _hints(manifest):
-        console.print(line, highlight=False)
+        console.print(line, highlight=False, soft_wrap=True)
 
 
 def nothing_left(tallies: dict[str, Tally]) -> str:
@@ -47,13 +54,34 @@ def listed(names: list[str], most: int = 4) -> str:
     return ", ".join(names[:most]) + (f" and {rest} more" if rest > 0 else "")
 
 
-def _hints(manifest: dict[str, Any]) -> list[str]:
-    """What to do about sentences of validation and test that training has, when they are many."""
-    settings = manifest["origin"]["settings"]
-    if settings["overlap"]["remove"] != "none":
-        return []
-    labelled = Labels(settings.get("labels", "none")).side  # all splits have the same labels
+def _losses(cleaning: dict[str, Any]) -> list[str]:
+    """A line for each filter that took more than a tenth of the training pairs."""
+    total = max(row["checked"] for row in cleaning.values())
     lines = []
+    for name, row in cleaning.items():
+        if row["dropped"] > LARGE * total:
+            group, off = ("overlap", "remove=none") if name == "overlap" else (f"cleaning.{name}", "enabled=false")
+            example = escape(" | ".join(row["examples"][0])[:160])
+            lines.append(f"{group} dropped {row['dropped']:,} of {total:,} training pairs "
+                         f"({row['dropped'] / total:.0%}), for example: {example}. To keep such pairs: {group}.{off}")
+    return lines
+
+
+def _noticed(cleaning: dict[str, Any]) -> list[str]:
+    """A line for each sign that something was done to the text before."""
+    return [f"{rows[name]['noticed']:,} of {max(row['checked'] for row in rows.values()):,} pairs of {split} {said}"
+            for split, rows in cleaning.items() for name, said in _MARKS.items() if name in rows]
+
+
+def _hints(manifest: dict[str, Any]) -> list[str]:
+    """What a person should know: filters that took much, signs of damaged text, and what to do about sentences of
+    validation and test that training has, when they are many.
+    """
+    settings = manifest["origin"]["settings"]
+    lines = _losses(manifest["cleaning"]["train"]) + _noticed(manifest["cleaning"])
+    if settings["overlap"]["remove"] != "none":
+        return lines
+    labelled = Labels(settings.get("labels", "none")).side  # all splits have the same labels
     for split, matches in manifest["overlap"].items():
         for part in (side for side in ("source", "target") if side != labelled):
             row = matches["normalised"][part]
@@ -91,6 +119,8 @@ def _cleaning(cleaning: dict[str, Any]) -> Table:
         table.add_column(split, justify="right")
     table.add_column("example", overflow="ellipsis", no_wrap=True, max_width=48)
     for name, row in cleaning["train"].items():
+        if name in MARKS:  # told in lines of their own
+            continue
         counts = [f"{row[key]:,}" for key in ("checked", "changed", "dropped")]
         for split in others:
             there = cleaning[split].get(name)

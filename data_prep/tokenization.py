@@ -19,7 +19,7 @@ import sentencepiece
 from sentencepiece import sentencepiece_model_pb2
 
 from seq2seq.corpus import PackedCorpus
-from seq2seq.errors import SettingError, UserError
+from seq2seq.errors import CorpusError, SettingError, UserError
 from seq2seq.folders import writing
 from seq2seq.normalization import ZERO_WIDTH_SPACE, invisible
 from seq2seq.settings.prepare import TokenizerKind, TokenizerSettings
@@ -70,7 +70,8 @@ def learn(lines: Callable[[], Iterator[str]], settings: TokenizerSettings,
                     f"({found[1]}). Give more, or tokenizer.coverage=0.9995 to leave the rarest out."
                 ) from None
             else:
-                raise
+                raise CorpusError(f"SentencePiece can learn nothing from the training text ({str(error)[:200]!r}). "
+                                  "Look at the text, or choose another tokenizer.kind.") from None
 
 
 def _train(lines: Iterator[str], settings: TokenizerSettings, size: int, zero_width_spaces: bool) -> bytes:

@@ -20,6 +20,22 @@ _SCRIPTS_WITHOUT_SPACES = re.compile(
 # cut into words by a program, words have two to four.
 LONGEST_WORDS, LONGEST_WORDS_THERE = 20, 6
 
+_WIDE = re.compile(
+    "[\u1100-\u11ff\u2e80-\ua4cf\uac00-\ud7af\uf900-\ufaff\ufe30-\ufe4f\uff00-\uffef\U00020000-\U0003ffff]")
+WIDTH = 3  # letters of an alphabet that a wide character stands for, about
+
+
+def wide_characters(line: str) -> int:
+    """Han, kana, hangul and their punctuation: each says as much as WIDTH letters."""
+    return 0 if line.isascii() else len(_WIDE.findall(line))
+
+
+def estimated_words(line: str) -> int:
+    """Words of a line: what spaces separate, and in scripts without spaces as many as the characters make up."""
+    found = [] if line.isascii() else _SCRIPTS_WITHOUT_SPACES.findall(line)
+    east_asian = sum(character >= "\u3040" for character in found)
+    return line.count(" ") + 1 + east_asian // 2 + (len(found) - east_asian) // 5
+
 
 def base_language(code: str) -> str:
     """The language alone, two letters where we know them: zh of zh-CN, zh_Hant, zho, cmn and yue_Hant."""

@@ -7,14 +7,13 @@ Memory is bounded: a line may have LONGEST_LINE bytes, and no more of a text is 
 
 from __future__ import annotations
 
-import gzip
 import os
 import select
-import zlib
 from collections.abc import Iterable, Iterator, Sequence
 from pathlib import Path
-from typing import IO, cast
+from typing import IO
 
+from seq2seq.encodings import no_text, not_utf8, opened
 from seq2seq.errors import UserError
 
 MARK = b"\xef\xbb\xbf"  # U+FEFF in UTF-8
@@ -24,7 +23,7 @@ WINDOW_BYTES = 1 << 20  # lines that are handed on together have little more tha
 
 
 def read_lines(source: str | Path | IO[bytes], name: str | None = None) -> Iterator[str]:
-    """Yields the lines of a file (plain or .gz) or of an open binary stream, each as soon as it is there.
+    """Yields the lines of a file (plain, gzip, bzip2 or xz) or of an open binary stream, each as soon as it is there.
 
     `name` stands for the source in messages; left out, it is the path. Raises UserError for a file
     that cannot be read, for invalid UTF-8, with line (from 1) and byte offset (from 0, in the
@@ -34,13 +33,8 @@ def read_lines(source: str | Path | IO[bytes], name: str | None = None) -> Itera
         yield from map(_Decoder(name or "the input"), _raw(source))
         return
     name = name or str(source)
-    try:
-        with gzip.open(source) if str(source).endswith(".gz") else open(source, "rb") as stream:
-            yield from map(_Decoder(name), _raw(cast(IO[bytes], stream)))
-    except (EOFError, zlib.error, gzip.BadGzipFile) as error:
-        raise UserError(f"{name} is not a whole gzip file ({error}). Pack it again or unpack it.") from None
-    except OSError as error:
-        raise UserError(f"{name} cannot be read: {error.strerror or error}.") from None
+    with opened(source, name=name) as stream:
+        yield from map(_Decoder(name), _raw(stream))
 
 
 def arriving_lines(descriptor: int, name: str, sizes: Iterable[int]) -> Iterator[list[str]]:
@@ -82,10 +76,10 @@ class _Decoder:
         try:
             return text.decode("utf-8")
         except UnicodeDecodeError as error:
-            raise UserError(
-                f"{self._name} line {self._number} is not UTF-8: byte 0x{text[error.start]:02x} at offset "
-                f"{start + error.start}. Convert the text first, for example with: iconv -f latin1 -t utf-8"
-            ) from None
+            if self._number == 1 and (said := no_text(line)):
+                raise UserError(f"{self._name} line 1 is not UTF-8: the input {said}") from None
+            said = not_utf8(text[error.start], start + error.start)
+            raise UserError(f"{self._name} line {self._number} {said}") from None
 
 
 def too_long(name: str, number: int) -> str:

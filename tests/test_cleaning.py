@@ -224,3 +224,44 @@ def test_settings_refuse_impossible_ranges():
         with pytest.raises(SettingError, match=message):
             make()
     assert Switch().enabled
+
+
+EN = ("The committee decided on Tuesday that the new bridge across the northern river would not be opened before the "
+      "end of next summer, because the engineers had found several cracks in its eastern pillars.")
+SAME = {
+    "zh": "委员会周二决定，由于工程师在东侧桥墩发现多处裂缝，横跨北河的新桥在明年夏末之前不会开通。",
+    "ja": "委員会は火曜日、技術者が"
+          "東側の橋脚に複数のひび割れを発見したため、北の川に架かる新しい橋は来年の夏の終わりまで開通しないことを決めた。",
+    "ko": "위원회는 화요일, 기술자들이 동쪽 교각에서 여러 균열을 발견했기 "
+          "때문에 북쪽 강을 가로지르는 새 다리를 내년 여름 말 이전에는 개통하지 않기로 결정했다.",
+    "de": "Der Ausschuss beschloss am Dienstag, die neue Brücke über den nördlichen Fluss nicht vor Ende des nächsten "
+          "Sommers zu öffnen, weil die Ingenieure mehrere Risse in ihren östlichen Pfeilern gefunden hatten.",
+}
+
+
+@pytest.mark.parametrize("language", SAME)
+def test_a_good_pair_has_the_usual_ratio_whatever_it_is_written_in(language):
+    drop = filters.ratio(RatioFilter())
+    found = drop([EN, EN, "I like tea."], [SAME[language], SAME[language][:9], SAME[language]])
+    assert found.tolist() == [True, False, False]
+    assert drop([SAME[language]], [EN]).tolist() == [True]
+
+
+def test_the_ratio_is_against_the_usual_one_of_the_corpus():
+    lines = ["a" * 100, "a" * 100]
+    assert filters.ratio(RatioFilter())(lines, ["b" * 15, "b" * 90]).tolist() == [False, True]
+    assert filters.ratio(RatioFilter(), usual=4.0)(lines, ["b" * 15, "b" * 90]).tolist() == [True, False]
+
+
+def test_long_lines_without_spaces_are_long():
+    drop = filters.length(LengthFilter(max_words=100, max_characters=5000))
+    lines = ["中" * 300, "中" * 90, "ก" * 900, "ก" * 300, "wort " * 99 + "wort", "w" * 4000, "가 " * 99 + "가"]
+    assert drop(lines, ["x"] * len(lines)).tolist() == [False, True, False, True, True, True, True]
+
+
+@pytest.mark.parametrize(("line", "name"), [("It &apos;s &quot; a &amp; b", "entities"), ("&#39;", "entities"),
+                                            ("gut\x92s", "C1 controls")])
+def test_signs_of_another_conversion_are_counted(line, name):
+    cleaning = Cleaning(CleaningSettings(), ("en", "de"))
+    cleaning((["plain", line, "R&D; AT&T"], ["x", "y", "z"]))
+    assert cleaning.report[name].noticed == 1 and len({"entities", "C1 controls"} & cleaning.report.keys()) == 1

@@ -103,7 +103,7 @@ def test_every_nasty_line_gives_one_line_and_its_own(bundle: Path) -> None:
     records = [json.loads(line) for line in done.out.split(b"\n")[:-1]]
     assert [record["source"] for record in records] == [nasty.read_back(line) for line in given_lines]
     assert all("\n" not in record["translation"] for record in records)
-    cut = [line for line in done.err.split("\n") if line]
+    cut = [line for line in done.err.split("\n") if line and "cut at the length limit" not in line]
     numbers = [int(line.split()[3]) for line in cut]
     assert numbers == sorted(numbers) and all(len(given_lines[number - 1]) > 100 for number in numbers)
     assert all("only the first 100 are translated (max_source_pieces)" in line for line in cut)

@@ -12,7 +12,8 @@ ALLOWED = {
     "seq2seq.errors": (),
     "seq2seq.settings": ("seq2seq.errors", "seq2seq.settings"),
     "seq2seq.tokenizer": ("seq2seq.errors", "seq2seq.normalization"),
-    "seq2seq.text": ("seq2seq.errors",),
+    "seq2seq.encodings": ("seq2seq.errors",),
+    "seq2seq.text": ("seq2seq.encodings", "seq2seq.errors"),
     "seq2seq.words": ("seq2seq.normalization", "seq2seq.tokenizer"),
     "seq2seq.label_pieces": ("seq2seq.settings", "seq2seq.normalization", "seq2seq.tokenizer",
                              "seq2seq.words"),
@@ -30,7 +31,8 @@ ALLOWED = {
     "seq2seq": ("seq2seq",),
     "data_prep": ("data_prep", "seq2seq.settings", "seq2seq.errors", "seq2seq.tokenizer", "seq2seq.corpus",
                   "seq2seq.corpus_files", "seq2seq.shortlist", "seq2seq.text", "seq2seq.folders", "seq2seq.command",
-                  "seq2seq.languages", "seq2seq.normalization", "seq2seq.words", "seq2seq.label_pieces"),
+                  "seq2seq.languages", "seq2seq.normalization", "seq2seq.words", "seq2seq.label_pieces",
+                  "seq2seq.encodings"),
     "data_prep.ranks": ("data_prep", "seq2seq.settings", "seq2seq.errors", "seq2seq.folders", "seq2seq.distributed"),
 }
 

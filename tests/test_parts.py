@@ -63,7 +63,7 @@ def test_a_long_line_is_the_translations_of_its_parts(bundle: Path, caplog: pyte
     assert len(cuts) > 2
     with caplog.at_level(logging.WARNING, "seq2seq"):
         short, long, empty = translator.translate_lines(["ba do", line, ""], attention=True)
-    assert caplog.records == []
+    assert "only the first" not in caplog.text
     pieces = [translator._source.decode([ids[cut]])[0] for cut in cuts]
     separate = translator.translate_lines(pieces, attention=True)
     assert long.text == " ".join(one.text for one in separate if one.text)

@@ -168,7 +168,7 @@ def test_best_by_chrf(tiny, tmp_path):
 
 def test_a_bleu_of_0_leaves_the_choice_to_the_perplexity(tiny, tmp_path, monkeypatch, caplog):
     caplog.set_level(logging.INFO)
-    monkeypatch.setattr(TextJudge, "_texts", lambda self, model: ["zz"] * len(self._references))
+    monkeypatch.setattr(TextJudge, "_texts", lambda self, model: (["zz"] * len(self._references), 0))
     state = train(settings(tiny, tmp_path / "run", patience=1))
     lines = read_metrics(tmp_path / "run").valid
     falling = [line["perplexity"] for line in lines]
@@ -180,7 +180,7 @@ def test_a_bleu_of_0_leaves_the_choice_to_the_perplexity(tiny, tmp_path, monkeyp
     assert said == ["validation bleu is 0.00: until it is not, the perplexity chooses best/ and counts for "
                     "training.patience"]
     # The same run goes on, and learns: BLEU chooses from now on.
-    monkeypatch.setattr(TextJudge, "_texts", lambda self, model: list(self._references))
+    monkeypatch.setattr(TextJudge, "_texts", lambda self, model: (list(self._references), 0))
     state = train(settings(tiny, tmp_path / "run", patience=1, max_updates=8))
     assert state.measure == "bleu" and state.best == pytest.approx(100) and state.best_updates == 8
     assert "validation bleu is above 0: from here on it chooses best/" in caplog.messages
@@ -189,10 +189,10 @@ def test_a_bleu_of_0_leaves_the_choice_to_the_perplexity(tiny, tmp_path, monkeyp
 def test_a_fork_chooses_from_scratch(tiny, tmp_path, monkeypatch, caplog):
     caplog.set_level(logging.INFO)
     with monkeypatch.context() as patched:
-        patched.setattr(TextJudge, "_texts", lambda self, model: ["zz"] * len(self._references))
+        patched.setattr(TextJudge, "_texts", lambda self, model: (["zz"] * len(self._references), 0))
         assert train(settings(tiny, tmp_path / "run")).measure == "perplexity"
     caplog.clear()
-    monkeypatch.setattr(TextJudge, "_texts", lambda self, model: list(self._references))
+    monkeypatch.setattr(TextJudge, "_texts", lambda self, model: (list(self._references), 0))
     wanted = dataclasses.replace(settings(tiny, tmp_path / "other", max_updates=8), fork=str(tmp_path / "run"))
     assert train(wanted).measure == "bleu" and not any("from here on" in message for message in caplog.messages)
 

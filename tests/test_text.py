@@ -62,10 +62,9 @@ def test_a_file_that_is_not_there_or_not_readable(tmp_path: Path) -> None:
         list(read_lines(tmp_path))
 
 
-@pytest.mark.parametrize("damage", [lambda packed: packed[:-6], lambda packed: b"plain text"])
-def test_a_damaged_gz_file(tmp_path: Path, damage) -> None:
+def test_a_damaged_gz_file(tmp_path: Path) -> None:
     path = tmp_path / "a.gz"
-    path.write_bytes(damage(gzip.compress(b"eins\n" * 100)))
+    path.write_bytes(gzip.compress(b"eins\n" * 100)[:-6])
     with pytest.raises(UserError, match=r"a\.gz is not a whole gzip file"):
         list(read_lines(path))
 

@@ -1,4 +1,4 @@
-"""`data=files`: two aligned text files for each split, PREFIX.en and PREFIX.de, plain or .gz."""
+"""`data=files`: two aligned text files for each split, PREFIX.en and PREFIX.de, plain or packed (gzip, bzip2, xz)."""
 
 from __future__ import annotations
 
@@ -10,6 +10,14 @@ from pathlib import Path
 from data_prep.sources.base import BATCH_CHARACTERS, BATCH_LINES, Batch, Shard
 from data_prep.sources.lines import TextFile
 from seq2seq.errors import CorpusError
+
+PACKED = (".gz", ".bz2", ".xz")  # endings that are looked for; what a file is, its first bytes tell
+_CURES = {
+    ".json": ": write it as .jsonl, one object a line (jq -c '.[]' FILE.json > FILE.jsonl)",
+    ".tmx": ": translation memories must become two text files or a .tsv (for example with tmx2txt)",
+    ".xlsx": ": save the sheet as .tsv", ".xls": ": save the sheet as .tsv", ".ods": ": save the sheet as .tsv",
+    ".zip": ": unpack it", ".tar": ": unpack it", ".tgz": ": unpack it",
+}
 
 
 class FilesSource:
@@ -89,9 +97,28 @@ def _pair(prefix: str, languages: tuple[str, str]) -> tuple[TextFile, TextFile]:
 
 
 def find(prefix: str, language: str) -> Path:
-    """The text file of a prefix and a language, plain or .gz. Raises CorpusError when there is none."""
-    plain, packed = Path(f"{prefix}.{language}"), Path(f"{prefix}.{language}.gz")
-    for path in (plain, packed):
+    """The text file of a prefix and a language, plain or packed. Raises CorpusError when there is none."""
+    plain = Path(f"{prefix}.{language}")
+    for path in (plain, *(Path(f"{plain}{ending}") for ending in PACKED)):
         if path.is_file():
             return path
-    raise CorpusError(f"{plain} does not exist (nor does {packed.name}). Check folder, prefix and language.")
+    raise CorpusError(missing(prefix, plain, language))
+
+
+def missing(prefix: str, plain: Path, language: str) -> str:
+    """What a prefix is, of which there is no text file, and what to give instead."""
+    given = Path(prefix)
+    if given.is_dir():
+        return (f"{prefix} is a folder. Give the beginning of the names of two files in it, for example "
+                f"{given / 'train'} for train.{language}; a folder of Parquet files is read with data=hub "
+                f"data.path={prefix}")
+    stem, ends_so, _ = prefix.rpartition(f".{language}")
+    if given.is_file() and ends_so:
+        return f"{prefix} is one of two files. Give what their names have in common: {stem}"
+    if given.is_file():
+        cure = _CURES.get(given.suffix.lower(), "")
+        return (f"{prefix} is a file that is not read{cure}. Read are two text files, PREFIX.{language} and the other "
+                "side's, and tables: .tsv, .csv, .jsonl or .parquet.")
+    if given.suffix in PACKED:
+        return f"{prefix} does not exist. Give a prefix without {given.suffix}: packed files are found by themselves."
+    return f"{plain} does not exist (nor packed: {', '.join(PACKED)}). Check folder, prefix and language."

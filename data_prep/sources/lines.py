@@ -2,23 +2,21 @@
 
 Read as seq2seq/text.py reads: UTF-8, split at `\\n` only, one `\\r` before it and a byte-order mark at
 the start dropped. A plain file is indexed once (newlines before every block), so that several
-processes each read their own stretch; a .gz file can only be read from its start.
+processes each read their own stretch; a packed file (gzip, bzip2, xz) can only be read from its start.
 """
 
 from __future__ import annotations
 
-import contextlib
 import dataclasses
-import gzip
 import hashlib
-import zlib
 from collections.abc import Iterator
 from pathlib import Path
-from typing import IO, cast
+from typing import IO
 
 import numpy as np
 
 from seq2seq.corpus_files import Stamp
+from seq2seq.encodings import is_packed, not_utf8, opened
 from seq2seq.errors import CorpusError
 from seq2seq.text import LONGEST_LINE, MARK, too_long
 
@@ -34,23 +32,20 @@ class TextFile:
     sha256: str                  # of the unpacked bytes
     stamp: Stamp | None          # when they were counted
     newlines: tuple[int, ...]    # before block 0, 1, ...; of a packed file only block 0
-
-    @property
-    def packed(self) -> bool:
-        return self.path.endswith(".gz")
+    packed: bool = False
 
     @classmethod
     def index(cls, path: str | Path) -> TextFile:
         """Counts and hashes. Raises CorpusError when the file cannot be read."""
         stamp, digest, newlines, last = Stamp.of(Path(path)), hashlib.sha256(), [0], b"\n"
-        with _opened(str(path)) as stream:
+        with opened(path, CorpusError) as stream:
             while block := stream.read(BLOCK):
                 digest.update(block)
                 newlines.append(newlines[-1] + block.count(b"\n"))
                 last = block[-1:]
         lines = newlines[-1] + (last != b"\n")
-        kept = newlines[:1] if str(path).endswith(".gz") else newlines
-        return cls(str(path), lines, digest.hexdigest(), stamp, tuple(kept))
+        packed = is_packed(path)
+        return cls(str(path), lines, digest.hexdigest(), stamp, tuple(newlines[:1] if packed else newlines), packed)
 
     def read(self, first: int, last: int) -> Iterator[list[str]]:
         """Yields the lines first..last-1 in lists of some thousand.
@@ -61,7 +56,7 @@ class TextFile:
         if first >= last:
             return
         check_unchanged(self.path, self.stamp)
-        with _opened(self.path) as stream:
+        with opened(self.path, CorpusError) as stream:
             offset = self._seek(stream, first)
             number, rest = first, b""
             while number < last:
@@ -105,10 +100,7 @@ class TextFile:
         except UnicodeDecodeError as error:
             start = mark + error.start
             line = number + data.count(b"\n", 0, start) + 1
-            raise CorpusError(
-                f"{self.path} line {line} is not UTF-8: byte 0x{data[start]:02x} at offset {offset + start}. "
-                "Convert the text first, for example with: iconv -f latin1 -t utf-8"
-            ) from None
+            raise CorpusError(f"{self.path} line {line} {not_utf8(data[start], offset + start)}") from None
         if "\r" in text:
             text = text.replace("\r\n", "\n").removesuffix("\r")
         lines = text.split("\n")
@@ -123,14 +115,3 @@ def check_unchanged(path: str, stamp: Stamp | None) -> None:
 
 def _changed(path: str) -> CorpusError:
     return CorpusError(f"{path} was changed while it was read. Start again when it is complete.")
-
-
-@contextlib.contextmanager
-def _opened(path: str) -> Iterator[IO[bytes]]:
-    try:
-        with gzip.open(path) if path.endswith(".gz") else open(path, "rb") as stream:
-            yield cast(IO[bytes], stream)
-    except (EOFError, zlib.error, gzip.BadGzipFile) as error:
-        raise CorpusError(f"{path} is not a whole gzip file ({error}). Pack it again or unpack it.") from None
-    except OSError as error:
-        raise CorpusError(f"{path} cannot be read: {error.strerror or error}.") from None

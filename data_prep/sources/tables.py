@@ -1,15 +1,20 @@
-"""`data=files` with a table file for each split: .tsv (plain or .gz), .jsonl (plain or .gz) or .parquet.
+"""`data=files` with a table file for each split: .tsv, .csv or .jsonl (plain or packed), or .parquet.
 
-The two sides are named columns. Where a field holds a line break it becomes a space, since a
-sentence is one line; a missing value is an empty side.
+The two sides are named columns, or fields of a group: {"translation": {"en": ..., "de": ...}}, as the hub has them.
+Where a field holds a line break it becomes a space, since a sentence is one line; a missing value is an empty side. In
+.csv, and in a .tsv whose first lines have doubled quotation marks inside of quoted fields, quotes are read as the csv
+module writes them.
 """
 
 from __future__ import annotations
 
+import csv
 import dataclasses
 import functools
 import hashlib
 import json
+import logging
+import re
 from collections.abc import Callable, Iterator
 from pathlib import Path
 from typing import Any
@@ -18,12 +23,20 @@ import pyarrow as pa
 import pyarrow.parquet as pq
 
 from data_prep.sources.base import BATCH_LINES, Batch, Shard
-from data_prep.sources.files import stretches
+from data_prep.sources.files import PACKED, stretches
 from data_prep.sources.lines import TextFile, check_unchanged
 from seq2seq.corpus_files import Stamp
 from seq2seq.errors import CorpusError
 
-ENDINGS = (".tsv", ".tsv.gz", ".jsonl", ".jsonl.gz", ".parquet")
+log = logging.getLogger("seq2seq")
+
+GROUP = "translation"
+TAB = "\\t"  # as sed reads it
+LOOKED_AT = 1000  # rows, for what the quotation marks of a .tsv mean
+_PLAIN_ENDINGS = (".tsv", ".csv", ".jsonl")
+ENDINGS = (*_PLAIN_ENDINGS, *(plain + packed for plain in _PLAIN_ENDINGS for packed in PACKED), ".parquet")
+_DOUBLED = re.compile(r'"(?:[^"]|"")*""(?:[^"]|"")*"')  # a field as csv writers quote one that has quotes
+_QUOTED = re.compile(r'"(?:[^"]|"")*"')
 
 
 class TableSource:
@@ -94,6 +107,7 @@ class _Lines:
 class _Parquet:
     path: str
     columns: tuple[str, str]
+    nested: bool             # they are fields of GROUP
     groups: tuple[int, ...]  # rows of every row group
     sha256: str
     stamp: Stamp | None
@@ -106,8 +120,11 @@ class _Parquet:
     def read(self, first: int, last: int) -> Iterator[Batch]:
         check_unchanged(self.path, self.stamp)
         file = pq.ParquetFile(self.path)
-        for record in file.iter_batches(BATCH_LINES, row_groups=list(range(first, last)), columns=[*self.columns]):
+        wanted = [f"{GROUP}.{name}" for name in self.columns] if self.nested else [*self.columns]
+        for record in file.iter_batches(BATCH_LINES, row_groups=list(range(first, last)), columns=wanted):
             table = pa.Table.from_batches([record])
+            if self.nested:
+                table = pa.Table.from_struct_array(table.column(GROUP))
             try:
                 source, target = (table.column(name).to_pylist() for name in self.columns)
             except UnicodeDecodeError:
@@ -123,6 +140,9 @@ class _Parquet:
 
 
 def _open(path: str, columns: tuple[str, str]) -> _Lines | _Parquet:
+    if Path(path).is_dir():
+        raise CorpusError(f"{path} is a folder. Give one file; a folder of Parquet files is read with data=hub "
+                          f"data.path={path}")
     if not Path(path).is_file():
         raise CorpusError(f"{path} does not exist. Check the folder and the name.")
     if path.endswith(".parquet"):
@@ -130,10 +150,8 @@ def _open(path: str, columns: tuple[str, str]) -> _Lines | _Parquet:
         rows = sum(table.groups)  # type: ignore[union-attr]
     else:
         file = TextFile.index(path)
-        if ".tsv" in Path(path).suffixes:
-            heading = next(file.read(0, 1), [""])[0].split("\t")
-            parse = functools.partial(_tsv, _places(path, heading, columns), len(heading))
-            table = _Lines(file, 1, parse)
+        if not {".tsv", ".csv"}.isdisjoint(Path(path).suffixes):
+            table = _open_columns(path, file, columns)
         else:
             table = _Lines(file, 0, functools.partial(_jsonl, columns))
         rows = file.lines - table.heading
@@ -142,16 +160,57 @@ def _open(path: str, columns: tuple[str, str]) -> _Lines | _Parquet:
     return table
 
 
+def _open_columns(path: str, file: TextFile, columns: tuple[str, str]) -> _Lines:
+    """A .tsv or .csv file, whose first line names the columns."""
+    first = [line for lines in file.read(0, min(file.lines, LOOKED_AT)) for line in lines] or [""]
+    comma = ".csv" in Path(path).suffixes
+    split = _comma_split if comma else _quoted_split if _is_quoted(first) else _plain_split
+    if split is _quoted_split:
+        log.info("%s: quotation marks are read as csv writers put them, doubled inside of quoted fields", path)
+    heading = split(first[0], f"{path} line 1")
+    if set(columns).isdisjoint(heading) and len(heading) <= 3:
+        sides = f"{columns[0]}{',' if comma else TAB}{columns[1]}"
+        raise CorpusError(f"{path} has no heading with {columns[0]!r} and {columns[1]!r}: its first line is "
+                          f"{first[0][:80]!r}. Put the names above it (sed -i '1i {sides}' {path}), or, if it is a "
+                          "heading, give data.source_column and data.target_column.")
+    parse = functools.partial(_columns, split, _places(path, heading, columns), len(heading))
+    return _Lines(file, 1, parse)
+
+
+def _is_quoted(lines: list[str]) -> bool:
+    """Whether all fields that begin with a quotation mark are quoted as csv writers do, and one has quotes inside."""
+    fields = [field for line in lines for field in line.split("\t") if field.startswith('"')]
+    return all(map(_QUOTED.fullmatch, fields)) and any(map(_DOUBLED.fullmatch, fields))
+
+
+def _plain_split(line: str, where: str) -> list[str]:
+    return line.split("\t")
+
+
+def _quoted_split(line: str, where: str) -> list[str]:
+    return [field[1:-1].replace('""', '"') if _QUOTED.fullmatch(field) else field for field in line.split("\t")]
+
+
+def _comma_split(line: str, where: str) -> list[str]:
+    if line.count('"') % 2:
+        raise CorpusError(f"{where} has a field with a line break. Write the table as .jsonl, or without line breaks.")
+    return next(csv.reader([line]), [""])
+
+
 def _open_parquet(path: str, columns: tuple[str, str]) -> _Parquet:
     stamp = Stamp.of(Path(path))
     try:
         metadata = pq.read_metadata(path)
     except (OSError, pa.ArrowException) as error:
         raise CorpusError(f"{path} is not a whole Parquet file ({str(error).splitlines()[0]}).") from None
-    _places(path, metadata.schema.to_arrow_schema().names, columns)
+    schema = metadata.schema.to_arrow_schema()
+    group = schema.field(GROUP).type if GROUP in schema.names else None
+    nested = isinstance(group, pa.StructType) and not set(columns) <= set(schema.names)
+    names = [field.name for field in group] if isinstance(group, pa.StructType) and nested else schema.names
+    _places(path, names, columns)
     groups = tuple(metadata.row_group(i).num_rows for i in range(metadata.num_row_groups))
     with open(path, "rb") as file:
-        return _Parquet(path, columns, groups, hashlib.file_digest(file, "sha256").hexdigest(), stamp)
+        return _Parquet(path, columns, nested, groups, hashlib.file_digest(file, "sha256").hexdigest(), stamp)
 
 
 def _places(path: str, heading: list[str], columns: tuple[str, str]) -> tuple[int, int]:
@@ -164,19 +223,25 @@ def _places(path: str, heading: list[str], columns: tuple[str, str]) -> tuple[in
     return heading.index(columns[0]), heading.index(columns[1])
 
 
-def _tsv(places: tuple[int, int], width: int, line: str, where: str) -> tuple[str, str]:
-    fields = line.split("\t")
+def _columns(split: Callable[[str, str], list[str]], places: tuple[int, int], width: int, line: str,
+             where: str) -> tuple[str, str]:
+    fields = split(line, where)
     if len(fields) != width:
-        raise CorpusError(f"{where} has {len(fields)} columns, the heading has {width}. A tab inside a sentence?")
+        raise CorpusError(f"{where} has {len(fields)} columns, the heading has {width}. Is there a tab or comma inside "
+                          "a sentence?")
     return fields[places[0]], fields[places[1]]
 
 
 def _jsonl(columns: tuple[str, str], line: str, where: str) -> tuple[str, str]:
+    if not line.strip():
+        return "", ""  # as an empty last line: dropped and counted by cleaning.empty
     try:
         row = json.loads(line)
     except (ValueError, RecursionError):
         raise CorpusError(f"{where} is not JSON: {line[:60]!r}. A .jsonl file has one object in every line.") from None
     sides = []
+    if isinstance(row, dict) and isinstance(row.get(GROUP), dict) and not set(columns) <= row.keys():
+        row = row[GROUP]
     for name in columns:
         if not isinstance(row, dict) or name not in row:
             there = ", ".join(row)[:200] if isinstance(row, dict) else "no names"

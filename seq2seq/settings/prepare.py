@@ -101,7 +101,7 @@ class LengthFilter(Switch):
     """Drops a pair with a side outside the limits."""
 
     min_words: int = 1
-    max_words: int = 250        # words are what white space separates
+    max_words: int = 250        # what spaces separate; estimated from the characters in scripts without spaces
     max_characters: int = 2_000
 
     def __post_init__(self) -> None:
@@ -112,7 +112,10 @@ class LengthFilter(Switch):
 
 @dataclasses.dataclass(kw_only=True)
 class RatioFilter(Switch):
-    """Drops a pair when (longer + slack) / (shorter + slack) is above the limit; lengths in characters."""
+    """Drops a pair when (longer + slack) / (shorter + slack) is above the limit; lengths in letters of an alphabet, of
+    which a Han, kana or hangul character counts as three. Where one language usually takes more than 1.5 times the
+    letters of the other, the corpus's own median is the measure.
+    """
 
     max_ratio: float = 3.0
     slack: int = 15  # characters; so that "Ja." may stand beside "Yes, of course."
@@ -235,7 +238,7 @@ class TokenizerSettings:
     def __post_init__(self) -> None:
         check(self, "vocabulary", at_least=8)
         check(self, "sample", at_least=1)
-        check(self, "coverage", above=0, at_most=1)
+        check(self, "coverage", at_least=0.98, at_most=1)  # as SentencePiece has it
         self._check_symbols()
         for name in ("source", "target"):
             side = getattr(self, name)
