@@ -15,7 +15,7 @@ from seq2seq.settings.training import TrainSettings
 def continued(settings: TrainSettings, typed: Sequence[str], groups: Sequence[str]) -> TrainSettings:
     """The settings to continue the run in `settings.run` with; `settings` themselves where none is there.
 
-    They are those of the run, and whatever a person `typed` (name=value) beside run=; run_folder.compare then refuses
+    They are those of the run, and whatever a person `typed` (name=value) in addition; run_folder.compare then refuses
     what may not change. A word that chooses one of `groups` (cell=lstm, experiment=demo) stands for many settings: with
     one the command line counts as a whole, as when the run began.
     """

@@ -71,6 +71,6 @@ def warn_of_cut(cut: Iterable[bool], name: str, search: SearchSettings, first: i
     rows = [first + row for row, one in enumerate(cut) if one]
     if rows:
         also = f" and {len(rows) - 1} more" if len(rows) > 1 else ""
-        log.warning("%s line %d%s: the translation was cut at the length limit (%s). If it is no endless repetition, "
-                    "raise that setting", name, rows[0], also, limit_setting(search))
+        log.warning("%s line %d%s: the translation was cut at the length limit (%s). Unless it repeats itself "
+                    "endlessly, raise that setting", name, rows[0], also, limit_setting(search))
     return len(rows)

@@ -7,13 +7,14 @@ multiply no faster in it (virtual machines, emulation), so `auto` times one prod
 from __future__ import annotations
 
 import contextlib
+import dataclasses
 import os
 import time
 
 import torch
 
 from seq2seq.errors import SettingError
-from seq2seq.settings.training import Device, Precision
+from seq2seq.settings.training import Device, Precision, TrainSettings
 
 _WORTHWHILE = 1.5          # bf16 must be so many times faster than fp32 on a CPU
 _PRODUCT = (512, 512, 2048)
@@ -78,3 +79,8 @@ def _ratio(product: tuple[int, int, int]) -> float:
             torch.mm(left, right)
             times[place] = min(times[place], time.perf_counter() - start)
     return times[0] / times[1]
+
+
+def with_precision(settings: TrainSettings, precision: Precision) -> TrainSettings:
+    """The settings with what `precision=auto` came to."""
+    return dataclasses.replace(settings, training=dataclasses.replace(settings.training, precision=precision))

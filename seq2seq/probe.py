@@ -20,9 +20,9 @@ import torch
 
 from seq2seq.batches import CHUNK_PAIRS, Batch
 from seq2seq.corpus import PackedCorpus
-from seq2seq.precision import resolve_precision
+from seq2seq.precision import resolve_precision, with_precision
 from seq2seq.settings.training import TrainingSettings, TrainSettings
-from seq2seq.training import Run, begin, with_precision
+from seq2seq.training import Run, begin
 
 TIMED = 10  # updates
 

@@ -10,7 +10,6 @@ so a run goes on from any update as if it had never stopped.
 from __future__ import annotations
 
 import contextlib
-import dataclasses
 import logging
 from pathlib import Path
 from typing import Any
@@ -40,7 +39,7 @@ from seq2seq.metrics import Meter, MetricsWriter
 from seq2seq.models.build import build_model
 from seq2seq.models.encoder_decoder import EncoderDecoder
 from seq2seq.optimizer import build_optimizer
-from seq2seq.precision import only_deterministic_kernels, pick_device, resolve_precision
+from seq2seq.precision import only_deterministic_kernels, pick_device, resolve_precision, with_precision
 from seq2seq.progress import Display
 from seq2seq.risk import RiskGradients
 from seq2seq.schedule import learning_rate, progress
@@ -103,11 +102,6 @@ def _precision(folder: Path, settings: TrainSettings, device: torch.device) -> P
     if wanted is Precision.AUTO and run_folder.is_under_way(folder):
         return run_folder.recorded_precision(folder)
     return resolve_precision(wanted, device)
-
-
-def with_precision(settings: TrainSettings, precision: Precision) -> TrainSettings:
-    """The settings with what `precision=auto` came to."""
-    return dataclasses.replace(settings, training=dataclasses.replace(settings.training, precision=precision))
 
 
 class Run:

@@ -16,7 +16,6 @@ import numpy as np
 import pytest
 import torch
 import yaml
-from hostile_bundle import make_hostile_bundle, tokenizer
 from tiny_corpus import make_corpus
 from torch import Tensor
 
@@ -24,7 +23,6 @@ from seq2seq import bundle as bundles
 from seq2seq.bundle import load_bundle, save_bundle
 from seq2seq.corpus import PackedCorpus
 from seq2seq.errors import BundleError
-from seq2seq.folders import whole_folder
 from seq2seq.models.build import build_model
 from seq2seq.settings.reading import read_settings
 from seq2seq.settings.training import TrainSettings
@@ -315,57 +313,6 @@ def test_names_that_leave_the_folder_are_never_opened(copy, monkeypatch):
     assert {path.parent for path in opened} == {copy}
     assert {path.name for path in opened} == {"bundle.json", "settings.yaml", "tokenizer.model", "weights.safetensors",
                                                 "shortlist.safetensors"}
-
-
-def test_a_bundle_may_be_links_into_a_store(copy, tmp_path):
-    """As the hub's cache, DVC, git-annex and Nix keep models."""
-    store, snapshot = tmp_path / "store", tmp_path / "snapshot"
-    store.mkdir()
-    snapshot.mkdir()
-    for number, path in enumerate(sorted(copy.iterdir())):
-        shutil.copy(path, store / str(number))
-        (snapshot / path.name).symlink_to(f"../store/{number}")
-    shutil.rmtree(copy)
-    bundle = load_bundle(snapshot)
-    assert bundle.folder == snapshot and bundle.shortlist is not None
-
-
-@pytest.mark.parametrize("when", ["_read_info", "_read_settings", "_read_tokenizers", "_read_model"])
-def test_a_bundle_that_is_replaced_while_it_is_read_is_read_again(copy, tmp_path, monkeypatch, when):
-    """After any of its files training puts another bundle there, of another tokenizer and another network."""
-    other = make_hostile_bundle(tmp_path / "other", pieces=tokenizer("bpe"), cell={"kind": "lstm"})
-    run = tmp_path / "run"
-    shutil.copytree(copy, run / "best")
-    real, replaced = getattr(bundles, when), []
-
-    def read(*arguments):
-        found = real(*arguments)
-        if not replaced:
-            with whole_folder(run / "best") as part:
-                shutil.copytree(other, part, dirs_exist_ok=True)
-            replaced.append(True)
-        return found
-
-    monkeypatch.setattr(bundles, when, read)
-    bundle = load_bundle(run)
-    assert replaced
-    whole = load_bundle(other)  # nothing of the old one is in it
-    assert (bundle.settings, bundle.source_tokenizer.hash, bundle.shortlist) == (
-        whole.settings, whole.source_tokenizer.hash, None)
-
-
-def test_a_bundle_that_is_replaced_for_ever_ends_with_one_line(copy, tmp_path, monkeypatch):
-    run = tmp_path / "run"
-    shutil.copytree(copy, run / "best")
-
-    def read(*_):
-        with whole_folder(run / "best") as part:
-            shutil.copytree(copy, part, dirs_exist_ok=True)
-        raise BundleError("damaged")
-
-    monkeypatch.setattr(bundles, "_read_settings", read)
-    with pytest.raises(BundleError, match="was replaced 10 times while it was read"):
-        load_bundle(run)
 
 
 def test_a_run_folder_may_be_a_link(copy, tmp_path):

@@ -125,7 +125,7 @@ def test_cut_translations_are_warned_of(bundle, caplog):
         found = Translator.load(bundle, device="cpu", max_length=3, min_length=3).translate_lines(lines, first=5)
     assert [one.cut for one in found] == [True, False, True]
     assert caplog.messages == ["the input line 5 and 1 more: the translation was cut at the length limit "
-                               "(search.max_length=3). If it is no endless repetition, raise that setting"]
+                               "(search.max_length=3). Unless it repeats itself endlessly, raise that setting"]
     caplog.clear()
     assert warn_of_cut([False, False], "a", SearchSettings()) == 0 and not caplog.messages
     assert warn_of_cut([False, True], "a", SearchSettings(), first=3) == 1
