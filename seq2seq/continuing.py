@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import dataclasses
+import logging
 from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
@@ -10,6 +11,8 @@ from typing import Any
 from seq2seq import run_folder
 from seq2seq.settings.reading import read_settings, write_settings
 from seq2seq.settings.training import TrainSettings
+
+log = logging.getLogger("seq2seq")
 
 
 def continued(settings: TrainSettings, typed: Sequence[str], groups: Sequence[str]) -> TrainSettings:
@@ -22,6 +25,8 @@ def continued(settings: TrainSettings, typed: Sequence[str], groups: Sequence[st
     folder = Path(settings.run)
     keys = [word.partition("=")[0].lstrip("+~") for word in typed]
     if "run" not in keys or not (folder / run_folder.SETTINGS).is_file():
+        if keys == ["run"]:  # perhaps a misspelt name
+            log.info("%s is not a run yet: a new one begins there, on %s", folder, settings.corpus)
         return settings
     stored = run_folder.recorded(folder)
     if set(keys) & set(groups):

@@ -15,8 +15,10 @@ from tiny_corpus import make_corpus
 
 from seq2seq.bundle import load_bundle
 from seq2seq.command import CONFIGURATION
+from seq2seq.continuing import continued
 from seq2seq.errors import SettingError, UserError
 from seq2seq.settings.experiment import ExperimentSettings
+from seq2seq.settings.training import TrainSettings
 from seq2seq.sweep import Record, leave_record, read_all, records, show
 
 SMALL = ["corpus=data/tiny", "model.embedding=8", "model.hidden=8", "training.batch_pieces=150", "training.device=cpu",
@@ -170,3 +172,11 @@ def test_a_run_goes_on_with_its_own_settings(place):
     said = train(place, "run=20261201", "cell=gru", code=2)  # a choice among a group: the whole command counts
     assert "was trained with other settings" in said and "cell.kind=gru (was lstm)" in said
     assert not (place / "data" / "grammar").exists()
+
+
+def test_a_run_that_is_not_there_is_said_to_begin(tmp_path, caplog):
+    settings = TrainSettings(run=str(tmp_path / "r"))
+    with caplog.at_level("INFO", "seq2seq"):
+        assert continued(settings, ["run=r", "seed=1"], []) is settings and not caplog.messages
+        assert continued(settings, ["run=r"], []) is settings
+    assert caplog.messages == [f"{tmp_path / 'r'} is not a run yet: a new one begins there, on data/grammar"]
