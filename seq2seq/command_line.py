@@ -30,6 +30,7 @@ FLAGS = {"-h": "--help", "-m": "--multirun", "--hydra-help": "", "--resolve": ""
 WITH_VALUE = {"-c": "--cfg", "-p": "--package", "-i": "--info", "-cd": "--config-dir", "-sc": "--shell-completion"}
 _CHOICES = {"--cfg": ("job", "hydra", "all"),
             "--info": ("all", "config", "defaults", "defaults-tree", "plugins", "searchpath")}
+_COMPLETION = re.compile(r"(install|uninstall|query)=(bash|zsh|fish)")
 _PLAIN = re.compile(r"(?!(?:true|false|null|nan|inf)\Z)[a-z_./][\w./-]*", re.ASCII | re.IGNORECASE)  # text to Hydra too
 _SWEEP = re.compile(r"(choice|range|interval|glob|shuffle|sort|tag)\(.*\)\Z")
 
@@ -50,13 +51,20 @@ def understood(words: Sequence[str], folder: Path, config_name: str) -> list[str
     for word in rest:
         key, is_setting, value = word.partition("=")
         plain = key.lstrip("+")
-        if not key or (not is_setting and not word.startswith("~")):
+        if word.startswith("~"):
+            raise UserError(f"{word} would remove a setting, and its default would replace it unsaid. Give the value "
+                            "that you want: name=value")
+        if not key or not is_setting:
             raise UserError(_no_setting(word, folder, config_name))
+        if value == "null" and (plain == "hydra" or plain.startswith("hydra/")):
+            raise UserError(f"{word}: null is not a choice of Hydra's. Leave {plain}= out.")
+        if not value and str in types_of(kind, plain):
+            raise UserError(f"{plain}= is empty. Give a value, or leave it out.")
         if plain in groups and not _is_choice(value, plain, folder, several):
             if plain != "experiment" or value != "null":  # its default: no experiment
                 raise UserError(unknown_choice(folder, plain, value))
         else:
-            settings.append(f"{key}={_as_typed(value, types_of(kind, plain), several)}" if is_setting else word)
+            settings.append(f"{key}={_as_typed(value, types_of(kind, plain), several)}")
     return options + settings
 
 
@@ -90,6 +98,8 @@ def _options(words: Sequence[str], kind: type) -> tuple[list[str], list[str]]:
             name = WITH_VALUE.get(name, name)
             given = value if has_value else next(queue, None)
             choices = _CHOICES.get(name)
+            if name == "--shell-completion" and not _COMPLETION.fullmatch(given or ""):
+                raise UserError(f"{name} needs install=SHELL or uninstall=SHELL, of bash, zsh and fish.")
             if given is None or (choices and given not in choices):
                 raise UserError(f"{name} needs {'one of: ' + ', '.join(choices) if choices else 'a value'}.")
             options += [name, given]

@@ -30,11 +30,20 @@ def one_line(error: Exception, folder: Path, config_name: str) -> str | None:
     if (found := _UNKNOWN_CHOICE.search(text)) and (folder / found[1]).is_dir():
         return unknown_choice(folder, *found.groups())
     if found := _UNKNOWN_KEY.search(text):
+        if types_of(COMMANDS[config_name].kind, found[1]):
+            return _known_key(found[1], "append" in found[0])
         return _unknown_key(found[1], folder, config_name)
     first = " ".join(text.split("\n\n", maxsplit=1)[0].split())
     if error.__cause__ is not None and str(error.__cause__).strip():
         first += " " + str(error.__cause__).splitlines()[0].strip()
     return first.removesuffix("Set the environment variable HYDRA_FULL_ERROR=1 for a complete stack trace.").strip()
+
+
+def _known_key(key: str, with_plus: bool) -> str:
+    """Of a setting that there is: a plus is for those that the chosen group does not list, and needed for these."""
+    if with_plus:
+        return f"{key} is set already. Write it without a plus: {key}=VALUE"
+    return f"{key} is not among the settings of the group that is chosen. Choose another, or write +{key}=VALUE"
 
 
 def _unknown_key(key: str, folder: Path, config_name: str) -> str:
