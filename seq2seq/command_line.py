@@ -56,6 +56,11 @@ def understood(words: Sequence[str], folder: Path, config_name: str) -> list[str
                             "that you want: name=value")
         if not key or not is_setting:
             raise UserError(_no_setting(word, folder, config_name))
+        if "@" in plain and plain.partition("@")[0] not in groups:
+            raise UserError(f"{word}: @ follows a group, one of: {', '.join(groups)}. Write "
+                            f"{plain.partition('@')[0]}={value}")
+        if key.startswith("++") and plain.partition(".")[0] != "hydra" and not types_of(kind, plain):
+            raise UserError(unknown_key(plain, folder, config_name))
         if value == "null" and (plain == "hydra" or plain.startswith("hydra/")):
             raise UserError(f"{word}: null is not a choice of Hydra's. Leave {plain}= out.")
         if not value and str in types_of(kind, plain):
@@ -85,6 +90,22 @@ def unknown_choice(folder: Path, group: str, choice: str) -> str:
     choices = sorted(path.stem for path in (folder / group).glob("*.yaml"))
     wanted = "none" if choice == "null" else choice
     return f"{group}={choice} is not one of: {', '.join(choices)}.{nearest(wanted, choices)}"
+
+
+def unknown_key(key: str, folder: Path, config_name: str) -> str:
+    """What to say of a setting that the command does not have."""
+    command, kind = COMMANDS[config_name]
+    group = key.rpartition(".")[0]
+    keys, groups = list(dotted_keys(kind)), groups_of(folder, config_name)
+    within = [name.rpartition(".")[2] for name in keys if name.rpartition(".")[0] == group]
+    if hint := nearest(key.rpartition(".")[2], within, f"{group}." if group else ""):
+        return f"{key} is not a setting.{hint}"
+    if owners := [name for other, (name, its_kind) in COMMANDS.items()
+                  if types_of(its_kind, key) or key in groups_of(folder, other)]:
+        return f"{key} is not a setting of {command}. {key}= belongs to {', '.join(owners)}."
+    if close := similar(key, [*keys, *groups]):
+        return f"{key} is not a setting. Did you mean {' or '.join(close)}?"
+    return f"{key} is not a setting. The choices are: {', '.join(within or groups)}."
 
 
 def _options(words: Sequence[str], kind: type) -> tuple[list[str], list[str]]:

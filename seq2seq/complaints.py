@@ -8,13 +8,13 @@ from pathlib import Path
 from hydra.errors import HydraException, OverrideParseException
 from omegaconf.errors import OmegaConfBaseException
 
-from seq2seq.command_line import groups_of, unknown_choice
-from seq2seq.settings.commands import COMMANDS, dotted_keys, types_of
-from seq2seq.settings.nearest import nearest, similar
+from seq2seq.command_line import unknown_choice, unknown_key
+from seq2seq.settings.commands import COMMANDS, types_of
 
 _UNKNOWN_KEY = re.compile(r"Could not (?:override|delete|append to config).*?'([^']+)'")
 _SEVERAL_VALUES = re.compile(r"Ambiguous value for argument '([^'=]+)=([^']*)'")
 _UNKNOWN_CHOICE = re.compile(r"Could not find '([^']+)/([^'/]+)'")
+_HYDRAS_OWN = re.compile(r"Error merging override (hydra\.[^ ]+) (.*)")
 
 
 def one_line(error: Exception, folder: Path, config_name: str) -> str | None:
@@ -32,10 +32,12 @@ def one_line(error: Exception, folder: Path, config_name: str) -> str | None:
     if found := _UNKNOWN_KEY.search(text):
         if types_of(COMMANDS[config_name].kind, found[1]):
             return _known_key(found[1], "append" in found[0])
-        return _unknown_key(found[1], folder, config_name)
+        return unknown_key(found[1], folder, config_name)
     first = " ".join(text.split("\n\n", maxsplit=1)[0].split())
     if error.__cause__ is not None and str(error.__cause__).strip():
         first += " " + str(error.__cause__).splitlines()[0].strip()
+    if found := _HYDRAS_OWN.match(first):
+        return f"{found[1]} is not possible: {found[2].rstrip('.')}. Hydra's own settings are shown by --cfg hydra."
     return first.removesuffix("Set the environment variable HYDRA_FULL_ERROR=1 for a complete stack trace.").strip()
 
 
@@ -44,18 +46,3 @@ def _known_key(key: str, with_plus: bool) -> str:
     if with_plus:
         return f"{key} is set already. Write it without a plus: {key}=VALUE"
     return f"{key} is not among the settings of the group that is chosen. Choose another, or write +{key}=VALUE"
-
-
-def _unknown_key(key: str, folder: Path, config_name: str) -> str:
-    command, kind = COMMANDS[config_name]
-    group = key.rpartition(".")[0]
-    keys, groups = list(dotted_keys(kind)), groups_of(folder, config_name)
-    within = [name.rpartition(".")[2] for name in keys if name.rpartition(".")[0] == group]
-    if hint := nearest(key.rpartition(".")[2], within, f"{group}." if group else ""):
-        return f"{key} is not a setting.{hint}"
-    for other, (name, its_kind) in COMMANDS.items():
-        if types_of(its_kind, key) or key in groups_of(folder, other):
-            return f"{key} is not a setting of {command}. {key}= belongs to {name}."
-    if close := similar(key, [*keys, *groups]):
-        return f"{key} is not a setting. Did you mean {' or '.join(close)}?"
-    return f"{key} is not a setting. The choices are: {', '.join(within or groups)}."
