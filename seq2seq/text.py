@@ -159,8 +159,11 @@ def _ready(descriptor: int) -> bool:
 
 
 def refuse_halves(lines: Sequence[str], first: int, name: str) -> None:
-    """Raises UserError for a line that is no text; `first` is the number of the first line in `name`."""
+    """Raises UserError for a line that is no text, TypeError for one that is not a `str`; `first` is the number of the
+    first line in `name`."""
     for number, line in enumerate(lines, first):
+        if not isinstance(line, str):
+            raise TypeError(f"{name} line {number} is {line!r:.40}, and a text is needed.")
         try:
             line.encode()
         except UnicodeEncodeError as error:

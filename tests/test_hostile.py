@@ -155,6 +155,12 @@ def test_half_a_surrogate_pair_is_named(translator: Translator) -> None:
         translator.translate_lines(["ba", "ba \ud800"], first=7, name="a.txt")
 
 
+@pytest.mark.parametrize("line", [5, None, b"ba", ["ba"]])
+def test_what_is_no_text_is_named(translator: Translator, line: object) -> None:
+    with pytest.raises(TypeError, match=r"the input line 2 is .*, and a text is needed"):
+        translator.translate(["ba", line])  # type: ignore[list-item]
+
+
 # --- memory ---
 
 
