@@ -45,9 +45,7 @@ def main(settings: EvaluateSettings) -> Measured:
                                  (f"ensemble=[{','.join(settings.ensemble)}]", "ensemble=[]", settings.ensemble),
                                  (f"reverse={settings.reverse}", "reverse=null", settings.reverse),
                                  (f"rescore={settings.rescore}", "rescore=null", settings.rescore),
-                                 ("rescore_own=true", "rescore_own=false", settings.rescore_own),
-                                 (f"neighbours.corpus={settings.neighbours.corpus}", "neighbours.corpus=null",
-                                  settings.neighbours.corpus)):
+                                 ("rescore_own=true", "rescore_own=false", settings.rescore_own)):
         if is_set and shape is not Shape.N_TO_M:
             raise SettingError(f"{given} is for translations, and run={settings.run} is of shape={shape.value}. "
                                f"Choose {plain}.")
@@ -61,12 +59,10 @@ def score_translations(bundles: Sequence[Bundle], device: torch.device, settings
     from seq2seq.evaluation import compare_with, evaluate, read_pairs, units_of, write_evaluation
     from seq2seq.evaluation_files import open_files, read_stored, write_differences
     from seq2seq.loading import open_ranking
-    from seq2seq.neighbours import open_neighbours
     from seq2seq.translation import Translator
 
     ranking = open_ranking(settings, bundles, device)
-    neighbours = open_neighbours(settings.neighbours, bundles, device)
-    translator = Translator(bundles, settings.search, ranking=ranking, neighbours=neighbours, device=device,
+    translator = Translator(bundles, settings.search, ranking=ranking, device=device,
                             precision=settings.precision, graphs=settings.graphs,
                             max_source_pieces=settings.max_source_pieces, tokenize=settings.scoring.tokenize)
     pairs = read_pairs(settings, bundles[0])

@@ -1,7 +1,7 @@
-"""What it costs to let other models rank the candidates of a beam, or neighbours speak beside the model, against a
-beam of five without them: reverse=, rescore=, rescore_own=, rescore_search=, neighbours.corpus=.
+"""What it costs to let other models rank the candidates of a beam, against a
+beam of five without them: reverse=, rescore=, rescore_own=, rescore_search=.
 
-    python benchmarks/ranking_speed.py run=runs/m30k reverse=runs/back rescore=runs/leftwards neighbours=data/m30k
+    python benchmarks/ranking_speed.py run=runs/m30k reverse=runs/back rescore=runs/leftwards
     python benchmarks/ranking_speed.py run=runs/m30k rescore=runs/leftwards sentences=400 threads=1 times=3 beam_size=20
     python benchmarks/ranking_speed.py run=runs/both_ends own=true
 
@@ -25,16 +25,15 @@ WAYS = [("reverse",), ("rescore",), ("rescore", "reverse"), ("rescore", "rescore
 
 
 def main() -> None:
-    options = {"run": "", "corpus": "", "reverse": "", "rescore": "", "own": "", "neighbours": "",
-               "sentences": "200", "threads": "1", "times": "2", "beam_size": "10"}
+    options = {"run": "", "corpus": "", "reverse": "", "rescore": "", "own": "", "sentences": "200",
+               "threads": "1", "times": "2", "beam_size": "10"}
     for word in sys.argv[1:]:
         name, _, value = word.partition("=")
         if name not in options:
             sys.exit(f"{word}: there is no {name}=. There are {', '.join(f'{option}=' for option in options)}.")
         options[name] = value
-    if not options["run"] or not any(options[name] for name in ("reverse", "rescore", "own", "neighbours")):
-        sys.exit("Give a trained run, and what goes beside it: run=RUN reverse=RUN rescore=RUN own=true "
-                 "neighbours=CORPUS")
+    if not options["run"] or not any(options[name] for name in ("reverse", "rescore", "own")):
+        sys.exit("Give a trained run, and what goes beside it: run=RUN reverse=RUN rescore=RUN own=true")
     import torch
     from timing import clock_for, fastest
 
@@ -51,8 +50,6 @@ def main() -> None:
     wide = int(options["beam_size"])
     load = functools.partial(Translator.load, options["run"], "cpu")
     translators = {"beam 5": load(beam_size=5), f"beam {wide}": load(beam_size=wide)}
-    if options["neighbours"]:
-        translators["beam 5, neighbours"] = load(beam_size=5, neighbours={"corpus": options["neighbours"]})
     for way in WAYS:
         if all(others[name] for name in way):
             translators[f"beam {wide}, {', '.join(way)}"] = load(beam_size=wide, **{name: others[name] for name in way})

@@ -55,7 +55,6 @@ class Evaluation:
     rescore_own: bool    # so do the second decoders, of run, ensemble and rescore
     rescore_weight: float | None
     rescore_search: bool      # these search as well
-    neighbours: dict[str, Any] | None  # their settings, where a corpus is looked up
     name: str
     origin: dict[str, str]
     languages: tuple[str, str]
@@ -132,7 +131,6 @@ def evaluate(translator: Translator, pairs: Pairs, settings: EvaluateSettings,
         reverse_weight=settings.reverse_weight if settings.reverse else None, rescore=each(settings.rescore),
         rescore_own=settings.rescore_own, rescore_weight=settings.rescore_weight if settings.rescores else None,
         rescore_search=settings.rescore_search,
-        neighbours=write_settings(settings.neighbours) if settings.neighbours.corpus else None,
         name=name, origin=pairs.origin, languages=translator.languages,
         sentences=len(pairs.sources),
         bleu=bleu(translations, pairs.references, settings.resamples, units.tokenize),

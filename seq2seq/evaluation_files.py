@@ -36,7 +36,7 @@ if TYPE_CHECKING:
     from seq2seq.bundle import Bundle
 
 COLUMNS = ("source", "reference", "translation")
-MODELS = ("ensemble", "reverse", "rescore", "rescore_own", "neighbours")  # of a record: what else takes part
+MODELS = ("ensemble", "reverse", "rescore", "rescore_own")  # of a record: what else takes part
 NO_MATTER = ("kind", "batch_pieces", "n_best")  # of search: in the name already, or the translation is the same
 LONGEST_NAME = 150  # bytes, so that name, ending and a suffix while it is written stay below 255
 log = logging.getLogger("seq2seq")
@@ -105,7 +105,7 @@ def evaluation_name(base: str, settings: EvaluateSettings, shape: Shape) -> str:
     """The split or file, and what is not as usual in how it is translated."""
     words = [base]
     if shape is Shape.N_TO_M:
-        words += ["ensemble"] * bool(settings.ensemble) + ["neighbours"] * bool(settings.neighbours.corpus)
+        words += ["ensemble"] * bool(settings.ensemble)
         words += ["reranked"] * settings.ranks
         if settings.search.kind is not SearchKind.BEAM:
             words.append(settings.search.kind.value)
@@ -113,8 +113,6 @@ def evaluation_name(base: str, settings: EvaluateSettings, shape: Shape) -> str:
                                               if field.name not in NO_MATTER])
         words += _differing(settings, ["reverse_weight"] * bool(settings.reverse)
                             + ["rescore_weight"] * settings.rescores + ["precision"])
-        if settings.neighbours.corpus:
-            words += _differing(settings.neighbours, ["count", "weight", "temperature", "probes"])
         words += _differing(settings.scoring, ["tokenize"])
     return safe_name("-".join([*words, *_differing(settings, ["max_source_pieces"])]))
 
@@ -212,7 +210,7 @@ def _identity(settings: EvaluateSettings, shape: Shape, pairs: Pairs) -> str:
         chosen += [sorted(map(os.path.normpath, each(runs)))
                    for runs in (settings.ensemble, settings.reverse, settings.rescore)]
         chosen += [settings.rescore_own, settings.rescore_search, settings.reverse_weight, settings.rescore_weight,
-                   settings.precision.value, settings.scoring.tokenize.value, write_settings(settings.neighbours),
+                   settings.precision.value, settings.scoring.tokenize.value,
                    {key: value for key, value in write_settings(settings.search).items()
                     if key not in ("batch_pieces", "n_best")}]
     return hashlib.sha256(json.dumps(chosen, sort_keys=True).encode()).hexdigest()[:16]

@@ -1,4 +1,4 @@
-"""The model of a bundle, in the form that search asks for: precision, shortlist, neighbours, CUDA graphs."""
+"""The model of a bundle, in the form that search asks for: precision, shortlist, CUDA graphs."""
 
 from __future__ import annotations
 
@@ -12,12 +12,10 @@ from seq2seq.graphed_search import GraphedSearch
 from seq2seq.graphs import cuda_recorder
 from seq2seq.models.encoder_decoder import EncoderDecoder
 from seq2seq.models.for_search import ForSearch
-from seq2seq.neighbours import Neighbours
 from seq2seq.settings.translate import Numbers
 
 
-def model_for_search(bundle: Bundle, precision: Numbers, best: int, device: torch.device,
-                     neighbours: Neighbours | None) -> Any:
+def model_for_search(bundle: Bundle, precision: Numbers, best: int, device: torch.device) -> Any:
     """The model as it is or made faster; `best`: of search.shortlist. Raises SettingError for what it has not."""
     model, shortlist = bundle.model, bundle.shortlist
     if precision is Numbers.INT8 and device.type != "cpu":
@@ -30,12 +28,9 @@ def model_for_search(bundle: Bundle, precision: Numbers, best: int, device: torc
         raise SettingError(f"search.shortlist={best} is more than the {shortlist.translations.shape[1]} translations "
                            f"of a piece that {bundle.folder} knows. Choose fewer, or prepare the corpus with "
                            f"shortlist={best}.")
-    if best and neighbours is not None:
-        raise SettingError(f"search.shortlist={best} and neighbours.corpus: neighbours may say any piece. Choose "
-                           "search.shortlist=0, or leave neighbours.corpus= out.")
     assert isinstance(model, EncoderDecoder)
     return ForSearch(model, int8=precision is Numbers.INT8, bf16=precision is Numbers.BF16,
-                     shortlist=shortlist if best else None, best=best, neighbours=neighbours)
+                     shortlist=shortlist if best else None, best=best)
 
 
 def graphed_model(model: Any, best: int, device: torch.device) -> GraphedSearch:
@@ -43,6 +38,4 @@ def graphed_model(model: Any, best: int, device: torch.device) -> GraphedSearch:
     if best:
         raise SettingError(f"graphs=true cannot go with search.shortlist={best}: every batch has another number of "
                            "candidates. Choose graphs=false or search.shortlist=0.")
-    if model.neighbours is not None:
-        raise SettingError("graphs=true cannot go with neighbours.corpus=. Choose graphs=false or leave that out.")
     return GraphedSearch(model, cuda_recorder(device, "graphs"))  # its own: an ensemble reads all at the same time

@@ -35,7 +35,6 @@ import torch
 from seq2seq.batches import like_lengths
 from seq2seq.bundle import Bundle
 from seq2seq.models.encoder_decoder import EncoderDecoder
-from seq2seq.models.records import Beside
 from seq2seq.settings.ranking import RankingSettings
 
 
@@ -56,11 +55,8 @@ Known = Mapping[tuple[str, str], tuple[float, int]]  # of (given, told): log P(t
 class Scorer:
     """Models that answer as one (loading.open_bundles) score pairs of sentences."""
 
-    def __init__(self, bundles: Sequence[Bundle], device: torch.device, batch_pieces: int,
-                 neighbours: Sequence[Beside | None] = ()) -> None:
-        """`neighbours`: of each model, or none of any."""
+    def __init__(self, bundles: Sequence[Bundle], device: torch.device, batch_pieces: int) -> None:
         self._bundles, self._device, self._batch_pieces = list(bundles), device, batch_pieces
-        self._neighbours = list(neighbours) or [None] * len(self._bundles)
 
     @torch.inference_mode()
     def log_probabilities(self, given: Sequence[str], told: Sequence[str]) -> list[tuple[float, int]]:
@@ -73,9 +69,9 @@ class Scorer:
         result = [(0.0, 0)] * len(given)
         for batch in like_lengths(read, wrote, self._batch_pieces):
             there, steps = batch.to(self._device), []
-            for bundle, neighbours in zip(self._bundles, self._neighbours, strict=True):
+            for bundle in self._bundles:
                 assert isinstance(bundle.model, EncoderDecoder)
-                steps.append(bundle.model.log_probabilities(there, neighbours))
+                steps.append(bundle.model.log_probabilities(there))
             mean = torch.stack(steps).logsumexp(0) - math.log(len(steps))
             scored = zip(mean.sum(1).tolist(), batch.target_lengths.tolist(), strict=True)
             for row, one in zip(batch.rows.tolist(), scored, strict=True):

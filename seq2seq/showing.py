@@ -34,8 +34,7 @@ def translations(evaluation: Evaluation, comparison: Comparison | None, compare:
     rankers = [", ".join(some) + what for some, what in (
         (again, also), (evaluation.reverse, " of the opposite direction")) if some]
     ranked = f", ranked by {' and '.join(rankers)}" if rankers else ""
-    beside = f", with the neighbours of {evaluation.neighbours['corpus']}" if evaluation.neighbours else ""
-    _head(evaluation, f"{evaluation.sentences} sentences{together}{beside}{ranked}")
+    _head(evaluation, f"{evaluation.sentences} sentences{together}{ranked}")
     print(evaluation.bleu)
     if evaluation.bleu_of_papers is not None:
         print(f"{evaluation.bleu_of_papers}  lower-cased, tokens of Moses")

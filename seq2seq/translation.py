@@ -24,7 +24,6 @@ from seq2seq.length_limits import warn_of_cut, with_limit
 from seq2seq.loading import open_bundles, open_ranking
 from seq2seq.minimum_risk import expected_bleu, shares
 from seq2seq.model_for_search import graphed_model, model_for_search
-from seq2seq.neighbours import Neighbours, open_neighbours
 from seq2seq.parts import parts
 from seq2seq.reranking import Judge, Known, Ranking, Scorer, best, mean_score
 from seq2seq.results import Candidate, Translation, joined, without_attention
@@ -32,7 +31,6 @@ from seq2seq.scoring_units import asked_or_trained, tokenizer_for
 from seq2seq.search import Ensemble, Hypothesis, translate_ids
 from seq2seq.search.penalties import without_coverage
 from seq2seq.settings.model import LABELS, Shape
-from seq2seq.settings.neighbours import NeighbourSettings
 from seq2seq.settings.ranking import RankingSettings
 from seq2seq.settings.reading import read_settings
 from seq2seq.settings.runs import Runs, each
@@ -53,11 +51,10 @@ class Translator:
     (reranking.py)."""
 
     def __init__(self, bundles: Sequence[Bundle], search: SearchSettings, *, ranking: Ranking | None = None,
-                 neighbours: Sequence[Neighbours] = (), device: torch.device | str = "cpu",
-                 precision: Numbers = Numbers.FP32, graphs: bool = False,
+                 device: torch.device | str = "cpu", precision: Numbers = Numbers.FP32, graphs: bool = False,
                  max_source_pieces: int = MAX_SOURCE_PIECES, long: Long = Long.CUT,
                  tokenize: Tokenize = Tokenize.AUTO) -> None:
-        """`neighbours`: of each bundle, or of none; `tokenize`: of search.mbr, AUTO as it was trained."""
+        """`tokenize`: of search.mbr, AUTO as it was trained."""
         self.bundles, self.device = list(bundles), torch.device(device)
         self.search = with_limit(search, self.bundles)
         self.max_source_pieces, self.long, self._precision = max_source_pieces, long, precision
@@ -67,9 +64,7 @@ class Translator:
         if self.shape in LABELS:
             raise SettingError(f"run={self.bundles[0].folder} is of shape={self.shape.value}, which gives labels and "
                                "no text. Use seq2seq.Predictor.")
-        beside: list[Neighbours | None] = [*neighbours] or [None] * len(self.bundles)
-        models = [model_for_search(bundle, precision, search.shortlist, self.device, one)
-                  for bundle, one in zip(self.bundles, beside, strict=True)]
+        models = [model_for_search(bundle, precision, search.shortlist, self.device) for bundle in self.bundles]
         if search.shortlist and not all(map(self.bundles[0].has_shortlist_of, self.bundles)):
             raise SettingError(f"search.shortlist={search.shortlist}: these models have different shortlists. An "
                                "ensemble needs models trained on one packed corpus, or search.shortlist=0.")
@@ -77,7 +72,7 @@ class Translator:
             models = [graphed_model(model, search.shortlist, self.device) for model in models]
         self._model: Any = models[0] if len(models) == 1 else Ensemble(models)
         self._ranking = ranking = ranking or Ranking()
-        self._own = self._scorer(self.bundles, beside)
+        self._own = self._scorer(self.bundles)
         self._reverse, self._rescore = ([self._scorer([one]) for one in some]
                                         for some in (ranking.reverse, ranking.rescore))
         self._searching = [
@@ -91,14 +86,13 @@ class Translator:
              max_source_pieces: int = MAX_SOURCE_PIECES, long: str = "cut", precision: str = "fp32",
              graphs: bool = False, reverse: Runs = (), reverse_weight: float = RankingSettings.reverse_weight,
              rescore: Runs = (), rescore_weight: float = RankingSettings.rescore_weight, rescore_own: bool = False,
-             rescore_search: bool = False, neighbours: Mapping[str, Any] | None = None, tokenize: str = "auto",
+             rescore_search: bool = False, tokenize: str = "auto",
              **search: Any) -> Translator:
         """Opens a run folder or bundle, or a list of them as an ensemble.
 
         `reverse` is one of the opposite direction, `rescore` one of the same, or lists of them, with `rescore_own` also
         the second decoders of both; `reverse_weight` and `rescore_weight` are what they count; with `rescore_search`
         those of the same direction search as well (reranking.py);
-        `neighbours` are fields of NeighbourSettings, for example {"corpus": "data/m30k"} (neighbours.py);
         `device` is auto, cpu or cuda; `precision` is fp32, bf16 or int8 (on a CPU); `graphs` takes the steps of
         search as CUDA graphs; `long` is cut or split: what becomes of lines with more than `max_source_pieces`;
         `tokenize` is what search.mbr counts (settings/scoring.py); `search` are fields of SearchSettings, for example
@@ -113,10 +107,8 @@ class Translator:
         ranking.refuse_nothing_to_rank(settings)
         scoring = read_settings(ScoringSettings, {"tokenize": tokenize}, where="scoring")
         scoring.refuse_without_mbr(settings)
-        looked_up = read_settings(NeighbourSettings, neighbours or {}, where="neighbours")
         bundles, place = open_bundles(run, choice.device)
-        return cls(bundles, settings, ranking=open_ranking(ranking, bundles, place),
-                   neighbours=open_neighbours(looked_up, bundles, place), device=place,
+        return cls(bundles, settings, ranking=open_ranking(ranking, bundles, place), device=place,
                    precision=choice.precision, graphs=choice.graphs, max_source_pieces=max_source_pieces,
                    long=choice.long, tokenize=scoring.tokenize)
 
@@ -272,8 +264,8 @@ class Translator:
         return {(source, one.text): (one.log_probability, len(one.pieces) + 1)
                 for (source, one), usual in zip(every, pieces, strict=True) if one.pieces == usual}
 
-    def _scorer(self, bundles: Sequence[Bundle], neighbours: Sequence[Neighbours | None] = ()) -> Scorer:
-        return Scorer(bundles, self.device, self.search.batch_pieces, neighbours)
+    def _scorer(self, bundles: Sequence[Bundle]) -> Scorer:
+        return Scorer(bundles, self.device, self.search.batch_pieces)
 
     def _least_risk(self, candidates: list[Candidate]) -> list[Candidate]:
         """The best by expected BLEU instead of probability; the more probable first among equals."""

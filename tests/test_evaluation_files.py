@@ -61,7 +61,7 @@ def pair(folder: Path, name: str, lines: int) -> list[str]:
     ({"search": {"kind": "greedy", "max_length": 9}}, "test-greedy-max_length-9"),
     ({"ensemble": ["b"], "reverse": "c", "reverse_weight": 0.7}, "test-ensemble-reranked-reverse_weight-0.7"),
     ({"rescore": ["b"], "rescore_weight": 2.0, "reverse_weight": 0.7}, "test-reranked-rescore_weight-2"),
-    ({"neighbours": {"corpus": "c", "count": 9}, "precision": "int8"}, "test-neighbours-precision-int8-count-9"),
+    ({"precision": "int8"}, "test-precision-int8"),
     ({"max_source_pieces": 30}, "test-max_source_pieces-30"),
 ])
 def test_a_name_says_what_is_not_as_usual(settings: dict, name: str) -> None:
@@ -220,12 +220,6 @@ def test_a_run_that_cannot_be_written_is_evaluated_elsewhere(run, read_only: Pat
     assert f"{read_only / 'evaluation'} cannot be written: the file system is read-only" in done.err
     assert done.err.endswith("Name the folder for the scores with output=FOLDER.\n")
     assert run(f"run={read_only}", f"output={tmp_path / 'scores'}").code == 0 and files(tmp_path / "scores") == ["test"]
-
-
-def test_neighbours_of_a_run_that_cannot_be_written(run, read_only: Path, corpus: Path, tmp_path: Path) -> None:
-    done = run(f"run={read_only}", f"output={tmp_path}", f"neighbours.corpus={corpus}")
-    assert is_one_line(done) and f"{read_only / 'neighbours'} cannot be written: the file system is read-" in done.err
-    assert done.err.endswith("copy the model to where it can be written, and give that folder.\n")
 
 
 def test_a_disk_that_is_full_when_all_is_done(run, bundle: Path, monkeypatch: pytest.MonkeyPatch) -> None:

@@ -174,8 +174,6 @@ def test_runs_that_rank_are_trained_too(tmp_path, capfdbinary, monkeypatch) -> N
 
 
 @pytest.mark.parametrize(("name", "first", "value", "told", "stored", "search"), [
-    ("multi30k_en_de_neighbours", "multi30k_en_de_eight-1", 38.5, ", multi30k_en_de_eight-1", "test-neighbours",
-     ["neighbours.corpus=data"]),
     ("multi30k_en_de_both_ends", "multi30k_en_de_both_ends-1", 40.5, ", seed 1", "test-reranked-beam_size-10",
      ["search.beam_size=10", "rescore_own=true", "rescore_search=true"]),
 ])

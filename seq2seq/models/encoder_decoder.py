@@ -30,7 +30,7 @@ from seq2seq.models.embed import Embed
 from seq2seq.models.encoder import Encoder, reverse_by_length
 from seq2seq.models.one_input import OneInput
 from seq2seq.models.output import Soft, log_probabilities, output_loss, real_rows
-from seq2seq.models.records import Beside, Loss, Memory, State
+from seq2seq.models.records import Loss, Memory, State
 from seq2seq.tokenizer import PAD
 
 
@@ -111,7 +111,7 @@ class EncoderDecoder(nn.Module):
         """Teacher forcing of a batch as it is written: the readout vectors r_1..r_T, (B, T, E)."""
         return self._features(batch.target_in, self.encode(batch.source, batch.source_lengths))
 
-    def log_probabilities(self, batch: Batch, neighbours: Beside | None = None) -> Tensor:
+    def log_probabilities(self, batch: Batch) -> Tensor:
         """Teacher forcing: log p(y_t | y_<t, x) of y_1..y_M, EOS of each row, natural logarithm, (B, T), in the order
         in which they are written; 0 behind EOS.
 
@@ -123,8 +123,6 @@ class EncoderDecoder(nn.Module):
         features = self._features(batch.target_in, memory)
         logs = log_probabilities(self.readout_dropout(features).flatten(0, 1), self.output_weight, self.output_bias,
                                  batch.target_out.flatten()).view_as(batch.target_out)
-        if neighbours is not None:
-            logs = neighbours.beside_one(logs, features, batch.target_out)
         return logs.masked_fill(batch.target_out == PAD, 0)
 
     def as_written(self, batch: Batch) -> Batch:

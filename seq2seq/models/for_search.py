@@ -5,8 +5,6 @@
     precision=int8       the decoder's products in integers (int8.py)
     search.shortlist=k   logits of a sentence's candidates alone (seq2seq/shortlist.py)
 
-and with neighbours.corpus=FOLDER of more than the model alone (seq2seq/neighbours.py).
-
 The EncoderDecoder itself can be searched too: it is the reference, and what validation takes.
 """
 
@@ -22,7 +20,7 @@ from seq2seq.models.encoder_decoder import EncoderDecoder
 from seq2seq.models.int8 import Int8Linear, decoder_in_int8
 from seq2seq.models.one_layer_step import OneLayerStep
 from seq2seq.models.products import linear
-from seq2seq.models.records import Beside, Candidates, Memory, State
+from seq2seq.models.records import Candidates, Memory, State
 from seq2seq.shortlist import NONE, Shortlist
 from seq2seq.tokenizer import EOS, PAD
 
@@ -31,10 +29,8 @@ class ForSearch:
     """`model` in evaluation mode; it is left as it is."""
 
     def __init__(self, model: EncoderDecoder, *, int8: bool = False, bf16: bool = False,
-                 shortlist: Shortlist | None = None, best: int = 0, neighbours: Beside | None = None) -> None:
-        """With a shortlist `best` translations of every source piece are among the candidates; it goes without
-        neighbours."""
-        self.neighbours = neighbours
+                 shortlist: Shortlist | None = None, best: int = 0) -> None:
+        """With a shortlist `best` translations of every source piece are among the candidates."""
         self.shortlist: Tensor | None = None
         if bf16:
             model = copy.deepcopy(model).to(torch.bfloat16)
@@ -66,8 +62,7 @@ class ForSearch:
             features, state, weights = self.steps.step(previous, state, memory)
         else:
             features, state, weights = self.decoder.step(self.model.embed_previous(previous), state, memory)
-        logits = self._logits(features, memory).float()
-        return logits if self.neighbours is None else self.neighbours.beside(logits, features), state, weights
+        return self._logits(features, memory).float(), state, weights
 
     def _logits(self, features: Tensor, memory: Memory) -> Tensor:
         if memory.candidates is not None:

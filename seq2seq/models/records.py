@@ -5,7 +5,7 @@ B sentences, K hypotheses beside each other (a beam; K = 1 in greedy search), S 
 
 from __future__ import annotations
 
-from typing import NamedTuple, Protocol
+from typing import NamedTuple
 
 import torch
 import torch.nn.functional as F
@@ -32,18 +32,6 @@ class Candidates(NamedTuple):
     def select(self, rows: Tensor) -> Candidates:
         own = {name: getattr(self, name).index_select(0, rows) for name in ("pieces", "weight", "bias")}
         return self._replace(**own)
-
-
-class Beside(Protocol):
-    """Who has a say beside the output layer (seq2seq/neighbours.py); r are the readout vectors that it speaks of."""
-
-    def beside(self, logits: Tensor, features: Tensor) -> Tensor:
-        """Logits (..., V), which it may overwrite, and r (..., E) -> logits of what both say."""
-        ...
-
-    def beside_one(self, logs: Tensor, features: Tensor, target: Tensor) -> Tensor:
-        """log p of one piece: the output layer's own (...,), r (..., E), the piece (...,)."""
-        ...
 
 
 class Memory(NamedTuple):

@@ -5,7 +5,6 @@ from __future__ import annotations
 import dataclasses
 
 from seq2seq.errors import SettingError
-from seq2seq.settings.neighbours import NeighbourSettings
 from seq2seq.settings.ranking import RankingSettings
 from seq2seq.settings.reading import check
 from seq2seq.settings.scoring import ScoringSettings
@@ -36,7 +35,6 @@ class EvaluateSettings(RankingSettings):
     threads: int | None = None    # CPU threads; null: torch's choice
     search: SearchSettings = dataclasses.field(default_factory=SearchSettings)
     scoring: ScoringSettings = dataclasses.field(default_factory=ScoringSettings)  # auto: as the run was trained
-    neighbours: NeighbourSettings = dataclasses.field(default_factory=NeighbourSettings)
 
     def __post_init__(self) -> None:
         super().__post_init__()

@@ -6,7 +6,6 @@ import dataclasses
 import enum
 
 from seq2seq.errors import SettingError
-from seq2seq.settings.neighbours import NeighbourSettings
 from seq2seq.settings.ranking import RankingSettings
 from seq2seq.settings.reading import check
 from seq2seq.settings.scoring import ScoringSettings
@@ -58,7 +57,6 @@ class TranslateSettings(RankingSettings):
     threads: int | None = None          # CPU threads; null: torch's choice
     search: SearchSettings = dataclasses.field(default_factory=SearchSettings)
     scoring: ScoringSettings = dataclasses.field(default_factory=ScoringSettings)  # of search.mbr; auto: as trained
-    neighbours: NeighbourSettings = dataclasses.field(default_factory=NeighbourSettings)
 
     def __post_init__(self) -> None:
         super().__post_init__()
