@@ -1,6 +1,6 @@
 # make demo: set up, prepare the embedded corpus, train two models, score them, translate.
 # make test: set up, check style and types, run the tests.
-# make reproduce experiment=NAME raw=DIR: train an experiment, compare it with its figure in README or docs/.
+# make reproduce target=NAME raw=DIR: come by a figure of README or docs/, and compare.
 # make torture: the long checks of trust: faults, kills, mutated bundles, hostile text, long runs.
 
 PYTHON ?= python3
@@ -38,7 +38,7 @@ test: $(VENV)/.installed-test
 	$(BIN)/python -m pytest -n 2
 
 reproduce: $(VENV)/.installed
-	$(BIN)/python reproduce.py $(foreach name,experiment raw seed run,$(if $($(name)),$(name)="$($(name))"))
+	$(BIN)/python reproduce.py $(foreach name,target raw seeds,$(if $($(name)),$(name)="$($(name))"))
 
 torture: $(VENV)/.installed-test
 	$(BIN)/python -m pytest torture -s

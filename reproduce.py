@@ -1,13 +1,12 @@
-"""Trains an experiment and compares it with the figure that the README or docs/ report of it.
+"""Comes by a figure that README or docs/ report: prepares, trains, evaluates, and compares.
 
-    python reproduce.py                                      # lists the experiments that have a figure
-    python reproduce.py experiment=multi30k_en_de raw=DIR    # DIR holds the raw text
+    python reproduce.py                                  # lists the figures
+    python reproduce.py target=multi30k_en_de raw=DIR    # DIR holds the raw text
     python reproduce.py --help
 """
 
 from __future__ import annotations
 
-import glob
 import json
 import logging
 import os
@@ -16,30 +15,23 @@ import shlex
 import signal
 import subprocess
 import sys
-from collections.abc import Iterable
 from pathlib import Path
 from typing import Any, NamedTuple
 
+import yaml
+
 from seq2seq.command import CONFIGURATION, command
+from seq2seq.command_line import quoted
 from seq2seq.errors import SettingError
-from seq2seq.settings.evaluate import EvaluateSettings
-from seq2seq.settings.experiment import Expected, ExperimentSettings, ReproduceSettings
+from seq2seq.plain_yaml import load_plain
 from seq2seq.settings.reading import read_settings
-from seq2seq.settings.training import Measure, TrainSettings
+from seq2seq.settings.targets import CorpusRecipe, ReproduceSettings, Target, Targets
+from seq2seq.settings.training import Device, Measure, Precision, TrainSettings
 
 ROOT = Path(__file__).resolve().parent
-SHARED = ("training.threads=", "training.device=", "training.precision=")  # by all runs; by a run and what it forks
-FORKED = (*SHARED, "corpus=", "seed=")                                     # these too
-OWN = ("raw=", "run=")                                                     # not for train.py
-OF_ONE = (*OWN, "experiment=", "seed=", "expected.", "+expected.")         # not for the runs that it names
-RAW = "DIR"  # stands in `expected.prepare` for raw=
+RAW = "DIR"  # stands in the targets for raw=
 WIDTH = 120  # columns of a table that no terminal reads
 log = logging.getLogger("seq2seq")
-
-
-class Step(NamedTuple):
-    words: list[str]              # of train.py
-    settings: ExperimentSettings  # what they amount to
 
 
 class Measured(NamedTuple):
@@ -50,129 +42,82 @@ class Measured(NamedTuple):
 
 @command(config_name="reproduce", kind=ReproduceSettings)
 def main(settings: ReproduceSettings) -> None:
-    if settings.name is None:
-        show_experiments(experiments())
+    targets = read_targets(Path(settings.targets or CONFIGURATION / "targets.yaml"))
+    if settings.target is None:
+        show_targets(targets)
         return
-    expected = settings.expected
-    if expected is None:
-        raise SettingError(f"experiment={settings.name} has no figure to compare with. These have: "
-                           f"{', '.join(experiments())}. To train it: python train.py experiment={settings.name} "
-                           "corpus=FOLDER")
-    if expected.runs:
-        refuse_one_run(settings, expected)
-    plan = steps(settings)
-    for step in plan:
-        prepare(step.settings, settings.raw)
-    for step in plan:
-        train(step)
-    training = settings.training
-    run("evaluate.py", *evaluated(settings, expected), f"device={training.device.value}",
-        f"threads={'null' if training.threads is None else training.threads}")
-    sys.exit(compare(settings, expected))
+    target = targets.named(settings.target)
+    seeds = settings.seeds or target.seeds
+    corpus = settings.corpus or f"data/{target.corpus}"
+    prepare(targets.corpora[target.corpus], corpus, settings.raw)
+    runs = [train(settings, target, corpus, seed) for seed in seeds]
+    found = [evaluate(settings, target, some) for some in ([runs] if target.ensemble else [[run] for run in runs])]
+    sys.exit(compare(settings.target, target, seeds, found))
 
 
-def refuse_one_run(settings: ReproduceSettings, expected: Expected) -> None:
-    """What names one run is not for several."""
-    for word in settings.words:
-        if word.startswith(("run=", "seed=")):
-            raise SettingError(f"{word} is of one run, and experiment={settings.name} names those that it scores. "
-                               f"Leave it out: expected.runs=[{','.join(expected.runs)}] says which.")
+def read_targets(path: Path) -> Targets:
+    """Raises SettingError where the file cannot be read or is none of targets."""
+    try:
+        return Targets.read(load_plain(path.read_text(encoding="utf-8")))
+    except OSError as error:
+        raise SettingError(f"targets={path} cannot be read: {error.strerror}. Give another file.") from None
+    except (ValueError, KeyError, TypeError, AttributeError, yaml.YAMLError):
+        raise SettingError(f"targets={path} is no file of targets: see conf/targets.yaml for the form.") from None
 
 
-def scored(settings: ReproduceSettings, expected: Expected) -> list[str]:
-    """The folders of the runs that translate the split, together if they are several."""
-    return [folder(name) for name in expected.runs] or [settings.run]
-
-
-def evaluated(settings: ReproduceSettings, expected: Expected) -> list[str]:
-    """What evaluate.py is asked to score."""
-    first, *others = scored(settings, expected)
-    together = [f"ensemble={listed(others)}"] if others else []
-    ranked = [f"{setting}={listed(map(folder, names))}"
-              for setting, names in (("reverse", expected.reverse), ("rescore", expected.rescore)) if names]
-    return [f"run={quoted(first)}", f"split={expected.split}", *together, *ranked, *expected.search]
-
-
-def folder(name: str) -> str:
-    """Of the run NAME-SEED."""
-    return f"runs/reproduce/{name}"
-
-
-def prepare(settings: ExperimentSettings, raw: str | None) -> None:
-    """Makes the packed corpus unless it is there. The embedded one is made by train.py."""
-    expected = settings.expected
-    if expected is None or not expected.prepare or (Path(settings.corpus) / "manifest.json").is_file():
+def prepare(recipe: CorpusRecipe, corpus: str, raw: str | None) -> None:
+    """Makes the packed corpus unless it is there."""
+    if (Path(corpus) / "manifest.json").is_file():
         return
-    if raw is None:
-        raise SettingError(f"raw is missing: {settings.corpus} is not there yet. Give the folder of its raw text, "
-                           f"raw=DIR with {', '.join(expected.raw)}.")
-    missing = [name for name in expected.raw
-               if not any(Path(raw, name + packed).is_file() for packed in ("", ".gz"))]
+    if recipe.raw and raw is None:
+        raise SettingError(f"raw is missing: {corpus} is not there yet. Give the folder of its raw text, "
+                           f"raw=DIR with {', '.join(recipe.raw)}.")
+    missing = [name for name in recipe.raw
+               if not any(Path(str(raw), name + packed).is_file() for packed in ("", ".gz"))]
     if missing:
         raise SettingError(f"raw={raw} has no {', '.join(missing)}. Give the folder that holds them, plain or .gz.")
-    pairs = [word.split("=", maxsplit=1) for word in [*expected.prepare, f"corpus={settings.corpus}"]]
-    run("-m", "data_prep", *(f"{key}={quoted(value.replace(RAW, raw))}" for key, value in pairs))
+    words = [word.split("=", maxsplit=1) for word in [*recipe.prepare, f"corpus={corpus}"]]
+    run("-m", "data_prep", *(f"{key}={quoted_if_odd(value.replace(RAW, str(raw)))}" for key, value in words))
 
 
-def steps(settings: ReproduceSettings) -> list[Step]:
-    """What is trained: the run of the experiment, or those that it names, each after what it goes on from."""
-    expected, found = settings.expected, []
-    assert expected is not None
-    if not expected.runs:
-        given = [word for word in settings.words if not word.startswith(OWN)]
-        found = chain(Step([*given, f"run={quoted(settings.run)}"], settings))
-    for names, kept in ((expected.runs, [word for word in settings.words if not word.startswith(OF_ONE)]),
-                        ([*expected.reverse, *expected.rescore],
-                         [word for word in settings.words if word.startswith(SHARED)])):
-        for name in names:
-            found += chain(named(name, kept))
-    return found
+def train(settings: ReproduceSettings, target: Target, corpus: str, seed: int) -> str:
+    """Trains, or continues, what the figure is of; returns the run folder. Ends the command where it was stopped."""
+    what = "-".join([target.experiment, target.corpus, *target.overrides, str(seed)])
+    folder = f"{settings.runs}/{re.sub(r'[^0-9A-Za-z_.+-]', '_', what)}"
+    words = [f"experiment={target.experiment}", *target.overrides, f"corpus={quoted_if_odd(corpus)}", f"seed={seed}",
+             f"run={quoted_if_odd(folder)}"]
+    words += [f"training.threads={settings.threads}"] * (settings.threads is not None)
+    words += [f"training.device={settings.device.value}"] * (settings.device is not Device.AUTO)
+    words += [f"training.precision={settings.precision.value}"] * (settings.precision is not Precision.AUTO)
+    words += ["training.graphs=true"] * settings.graphs
+    run("train.py", *words)
+    if not is_finished(composed(words)):
+        log.info("nothing is compared before %s has ended; the same command continues it", folder)
+        sys.exit(128 + signal.SIGINT)
+    return folder
 
 
-def named(name: str, kept: list[str]) -> Step:
-    """The training of the run NAME-SEED."""
-    experiment, seed = name.rsplit("-", maxsplit=1)
-    words = [f"experiment={experiment}", *kept, f"seed={seed}", f"run={folder(name)}"]
-    return Step(words, composed(words))
+def evaluate(settings: ReproduceSettings, target: Target, runs: list[str]) -> Measured:
+    """What evaluate.py measures of these runs, together if they are several."""
+    first, *others = map(quoted_if_odd, runs)
+    output = Path(f"{runs[0]}-scores{'-ensemble' * bool(others)}")
+    run("evaluate.py", f"run={first}", *[f"ensemble=[{','.join(others)}]"] * bool(others), f"split={target.split}",
+        *target.search, f"output={quoted_if_odd(str(output))}", f"device={settings.device.value}",
+        f"threads={'null' if settings.threads is None else settings.threads}")
+    newest = max(output.glob("*.json"), key=lambda path: path.stat().st_mtime_ns)
+    return measured(json.loads(newest.read_text(encoding="utf-8")), target.measure)
 
 
-def chain(last: Step) -> list[Step]:
-    """A run, and before it those that it goes on from (`expected.after`) or learns from (`expected.teachers`)."""
-    expected, before = last.settings.expected, []
-    if expected is None:
-        return [last]
-    for name in expected.teachers:
-        before += chain(named(name, [word for word in last.words if word.startswith((*SHARED, "corpus="))]))
-    if expected.after is not None:
-        fork = last.settings.fork
-        assert fork is not None
-        shared = [word for word in last.words if word.startswith(FORKED)]
-        words = [f"experiment={expected.after}", *shared, f"run={quoted(fork)}"]
-        before += chain(Step(words, composed(words)))
-    return [*before, last]
-
-
-def composed(words: list[str]) -> ExperimentSettings:
+def composed(words: list[str]) -> TrainSettings:
     """What train.py makes of these words."""
-    return read_settings(ExperimentSettings, mapping("train", words))
-
-
-def mapping(name: str, words: list[str]) -> Any:
-    """What Hydra makes of conf/<name>.yaml and these words."""
     from hydra import compose, initialize_config_dir
     from hydra.core.global_hydra import GlobalHydra
     from omegaconf import OmegaConf
 
     GlobalHydra.instance().clear()  # of this command, which is composed already
     with initialize_config_dir(str(CONFIGURATION), version_base="1.3"):
-        return OmegaConf.to_container(compose(name, words), resolve=True)
-
-
-def train(step: Step) -> None:
-    run("train.py", *step.words)
-    if not is_finished(step.settings):
-        log.info("nothing is compared before %s has ended; the same command continues it", step.settings.run)
-        sys.exit(128 + signal.SIGINT)
+        content: Any = OmegaConf.to_container(compose("train", words), resolve=True)
+    return read_settings(TrainSettings, content)
 
 
 def run(*words: str) -> None:
@@ -201,36 +146,31 @@ def is_finished(settings: TrainSettings) -> bool:
     return content is not None and TrainState.read(content["state"]).stop_reason(settings.training) is not None
 
 
-def compare(settings: ReproduceSettings, expected: Expected) -> int:
+def compare(name: str, target: Target, seeds: list[int], found: list[Measured]) -> int:
     """Prints the table to standard output; returns the exit code."""
-    runs = scored(settings, expected)
-    found = measured(json.loads(scores(settings, expected).read_text(encoding="utf-8")), expected.measure)
-    gain = expected.gain(found.value)
-    verdict = "better" if gain > expected.tolerance else "within" if gain >= -expected.tolerance else "WORSE"
-    around = f" [{found.interval[0]:.1f}, {found.interval[1]:.1f}]" if found.interval else ""
-    of = ", ".join(expected.runs) or f"seed {settings.seed}"
-    show(["", f"{settings.name}, {of}, {expected.split}: {expected.measure.value}"], [
-        ["measured", f"{found.value:{digits(expected)}}{around}"],
-        ["expected", f"{expected.value:g}"],
-        ["tolerance", f"{expected.tolerance:g}"],
-        ["verdict", f"{verdict} ({gain:+{digits(expected)}})"],
-        ["signature", found.signature]])
+    value = sum(one.value for one in found) / len(found)
+    of = f"seed{'s' * (len(seeds) > 1)} {', '.join(map(str, seeds))}"
+    gain, digits = target.gain(value), ".3f" if target.measure is Measure.PERPLEXITY else ".2f"
+    verdict = "better" if gain > target.tolerance else "within" if gain >= -target.tolerance else "WORSE"
+    rows = [[f"seed {seed}", shown(one, digits)] for seed, one in zip(seeds, found, strict=False) if len(found) > 1]
+    show(["", f"{name}, {of}{' together' * target.ensemble}, {target.split}: {target.measure.value}"], [
+        *rows,
+        ["measured", shown(found[0], digits) if len(found) == 1 else f"{value:{digits}} (mean)"],
+        ["expected", f"{target.value:g}"],
+        ["tolerance", f"{target.tolerance:g}"],
+        ["verdict", f"{verdict} ({gain:+{digits}})"],
+        ["signature", found[0].signature]])
     if verdict != "WORSE":
         return 0
-    log.info("%s of %s is %.4g worse than expected.value=%g, more than expected.tolerance=%g", expected.measure.value,
-             ", ".join(runs), -gain, expected.value, expected.tolerance)
+    log.info("%s of target=%s is %.4g worse than the expected %g, more than the tolerance of %g", target.measure.value,
+             name, -gain, target.value, target.tolerance)
     return 1
 
 
-def scores(settings: ReproduceSettings, expected: Expected) -> Path:
-    """The file that evaluate.py wrote last by the name of this evaluation, to which it may have added six digits."""
-    from seq2seq.evaluation_files import evaluation_name
-
-    asked = read_settings(EvaluateSettings, mapping("evaluate", evaluated(settings, expected)))
-    name, place = evaluation_name(expected.split, asked, settings.shape), Path(asked.run or "", "evaluation")
-    found = [path for path in place.glob(f"{glob.escape(name)}*.json")
-             if re.fullmatch("(-[0-9a-f]{6})?", path.stem.removeprefix(name))]
-    return max(found, key=lambda path: path.stat().st_mtime_ns)
+def shown(found: Measured, digits: str) -> str:
+    """A figure with its interval."""
+    around = f" [{found.interval[0]:.1f}, {found.interval[1]:.1f}]" if found.interval else ""
+    return f"{found.value:{digits}}{around}"
 
 
 def measured(record: dict[str, Any], measure: Measure) -> Measured:
@@ -245,22 +185,12 @@ def measured(record: dict[str, Any], measure: Measure) -> Measured:
             return Measured(record["perplexity"], None, "per target piece")
 
 
-def digits(expected: Expected) -> str:
-    return ".3f" if expected.measure is Measure.PERPLEXITY else ".2f"
-
-
-def experiments() -> dict[str, Expected]:
-    """Name -> figure, of those that have one."""
-    names = sorted(path.stem for path in (CONFIGURATION / "experiment").glob("*.yaml"))
-    found = {name: composed([f"experiment={name}"]).expected for name in names}
-    return {name: expected for name, expected in found.items() if expected is not None}
-
-
-def show_experiments(found: dict[str, Expected]) -> None:
-    show(["experiment", "split", "measure", "expected", "tolerance", "minutes", "raw=DIR with"], [
-        [name, one.split, one.measure.value, f"{one.value:g}", f"{one.tolerance:g}",
-         "" if one.minutes is None else f"{one.minutes:g}", ", ".join(one.raw)] for name, one in found.items()])
-    print("python reproduce.py experiment=NAME raw=DIR    minutes: of training on an AMD EPYC, one core, of demo two; "
+def show_targets(targets: Targets) -> None:
+    show(["target", "measure", "expected", "tolerance", "seeds", "minutes each", "corpus"], [
+        [name, f"{one.measure.value}, ensemble" if one.ensemble else one.measure.value, f"{one.value:g}",
+         f"{one.tolerance:g}", ", ".join(map(str, one.seeds)), "" if one.minutes is None else f"{one.minutes:g}",
+         one.corpus] for name, one in targets.targets.items()])
+    print("python reproduce.py target=NAME raw=DIR    minutes: of training on an AMD EPYC, one core, of demo two; "
           "large, fixed: on an H100")
 
 
@@ -274,16 +204,9 @@ def show(head: list[str], rows: list[list[str]]) -> None:
     Console(width=None if sys.stdout.isatty() else WIDTH).print(table)
 
 
-def listed(names: Iterable[str]) -> str:
-    """A list on a command line of Hydra's."""
-    return f"[{','.join(map(quoted, names))}]"
-
-
-def quoted(text: str) -> str:
+def quoted_if_odd(text: str) -> str:
     """A value on a command line of Hydra's, whatever is in it."""
-    if re.fullmatch(r"[\w./-]+", text):
-        return text
-    return "'" + text.replace("\\'", "\\\\'").replace("'", "\\'") + "'"
+    return text if re.fullmatch(r"[\w./-]+", text) else quoted(text)
 
 
 if __name__ == "__main__":

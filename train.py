@@ -18,17 +18,16 @@ from seq2seq.command_line import groups_of
 from seq2seq.errors import UserError
 from seq2seq.memory import keep_freed_memory
 from seq2seq.run_name import run_name
-from seq2seq.settings.experiment import ExperimentSettings
+from seq2seq.settings.training import TrainSettings
 from seq2seq.sweep import Measured, in_sweep, swept_name
 
 EMBEDDED = "data/grammar"
 log = logging.getLogger("seq2seq")
 
 
-@command(config_name="train", kind=ExperimentSettings)
-def main(experiment: ExperimentSettings) -> Measured | None:
+@command(config_name="train", kind=TrainSettings)
+def main(settings: TrainSettings) -> Measured | None:
     keep_freed_memory()
-    settings = experiment.of_the_run()
     if not settings.run:
         settings = dataclasses.replace(settings, run=run_name(settings, swept_name()))
     from seq2seq.continuing import continued  # torch: not for --help

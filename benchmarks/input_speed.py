@@ -12,7 +12,7 @@ that is gone afterwards. Prints
 - seconds and bytes that finding duplicates takes, by pairs;
 - sentences a second that the tokenizers turn into pieces and back.
 
-All in seconds of processor time. The constants of predict.py come from here.
+All in seconds of processor time.
 """
 
 from __future__ import annotations

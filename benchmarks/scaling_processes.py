@@ -1,7 +1,7 @@
 """How training scales over processes of one machine, and what to expect of more of them.
 
     python benchmarks/scaling_processes.py
-    python benchmarks/scaling_processes.py processes=1,2,4,8 updates=200 corpus=data/m30k experiment=multi30k_en_de
+    python benchmarks/scaling_processes.py processes=1,2,4,8 updates=200 corpus=data/m30k experiment=multi30k
 
 Trains the same network on the same batches with 1, 2 and 4 processes, each on one thread, and prints target
 pieces a second (the median of the lines of metrics.jsonl without the first two). What is not processes=,

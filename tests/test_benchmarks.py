@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import json
 import subprocess
 import sys
 from pathlib import Path
@@ -12,9 +11,6 @@ import torch
 
 sys.path.insert(0, str(Path(__file__).resolve().parent.parent / "benchmarks"))
 
-import ablation
-import blocks
-import candidates
 from gradients import KINDS, Remember
 from names import BEGIN, END, by_counting, perplexity, sample
 
@@ -185,113 +181,3 @@ def test_speed_of_the_input():
     assert all(number(cell) > 0 for row in corpora[1:] for cell in row[4:])
     assert [number(row[0]) for row in by_pairs[1:]] == [200, 2000, 20000]
     assert number(by_pairs[-1][3]) > 16  # the keys twice
-
-
-def test_predictions_follow_from_the_constants():
-    constants, networks, _, corpora, updates, training, *_ = run("predict.py", "reader=1e12", "order=0", "price=2")
-    known = {row[0]: (row[1], row[2]) for row in constants[1:]}
-    assert known["reader"] == ("1e+12", "given") and known["price"][1] == "given"
-    assert all(origin in ("measured", "published", "assumed", "given", "computed") for _, origin in known.values())
-    value = {name: float(written) for name, (written, _) in known.items()}
-    gnmt = {row[0]: row for row in networks[1:]}["gnmt"]
-    assert number(gnmt[6]) == pytest.approx(4 * number(gnmt[1]) / 1e6, rel=0.01)
-    (one,) = (row for row in updates if row[:3] == ["gnmt", "WMT14 en-de", "1 GPU"])
-    share = value[""] * value["share_here"] * value["peak"]
-    assert number(one[3]) == pytest.approx(1e3 * 16_000 * 1e6 * number(gnmt[2]) / share, rel=0.02)
-    (whole,) = (row for row in training if row[:3] == ["gnmt", "WMT14 en-de, 6", "1 GPU"])
-    seconds = 4.5e6 * 28 * 6 / number(whole[3])
-    assert number(whole[5]) == pytest.approx(seconds / 3600, rel=0.05)
-    assert number(whole[6]) == pytest.approx(2 * seconds / 3600, abs=0.6)
-    assert whole[7] == "products" and whole[3] == whole[8]  # a reader without limit changes nothing
-    assert [number(row[2]) for row in corpora[1:]] == pytest.approx([24 * 4.5e6 / 1e9, 24 * 3e8 / 1e9], abs=0.01)
-
-
-def test_a_constant_that_is_none_is_refused(monkeypatch):
-    import predict
-
-    monkeypatch.setattr(sys, "argv", ["predict.py", "prize=2"])
-    with pytest.raises(SystemExit, match=r"no such constant: prize=2\. There are: .*price"):
-        predict.main()
-
-
-def test_the_table_of_an_ablation_has_means_over_seeds_and_the_difference_from_none(tmp_path):
-    change = "training.consistency=3 training.cutoff=0.05"
-    assert ablation.named(change) == "training.consistency-3_training.cutoff-0.05" and ablation.named("") == "none"
-    runs = []
-    for what, values in (("", (30.0, 32.0)), (change, (33.0, 34.0))):
-        for seed, value in enumerate(values, start=1):
-            runs.append(ablation.Run(what, seed, tmp_path / f"{ablation.named(what)}-{seed}"))
-            (runs[-1].folder / "evaluation").mkdir(parents=True)
-            record = {"bleu": {"value": value, "signature": "nrefs:1"}, "perplexity": 5.0 + seed,
-                      "comparison": {"p_value": 0.01} if what else None}
-            (runs[-1].folder / "evaluation" / "valid.json").write_text(json.dumps(record), "utf-8")
-            (runs[-1].folder / "metrics.jsonl").write_text(f'{{"seconds": 1}}\n{{"seconds": {60 * seed}}}\n', "utf-8")
-    assert ablation.table(runs).splitlines() == [
-        "| change | BLEU | difference | p | perplexity | minutes |", "|---|---|---|---|---|---|",
-        "| none | 31.00 (30.00, 32.00) |  |  | 6.500 | 1.5 |",
-        f"| `{change}` | 33.50 (33.00, 34.00) | +2.50 | 0.010, 0.010 | 6.500 | 1.5 |",
-        "", "BLEU: nrefs:1, seeds 1, 2"]
-
-
-def test_candidates_are_chosen_by_every_weight_and_by_the_reference(tmp_path, capsys, monkeypatch):
-    def one(text: str, score: float, back: float) -> dict:
-        return {"translation": text, "score": score, "reverse_score": back, "rescored": 2 * back}
-
-    good, bad = "a b c d e", "x y\u2028z u v"  # of one line, whatever it holds
-    found, reference = tmp_path / "found.jsonl", tmp_path / "reference"
-    found.write_text("".join(json.dumps({"n_best": some}, ensure_ascii=False) + "\n" for some in (
-        [one(bad, -1.0, -2.0), one(good, -1.5, -1.0)],  # from a weight of 0.5 on the second
-        [one(good, -1.0, -1.0), one(bad, -1.0, -1.0)],  # search's own choice
-        [])))                                           # an empty line
-    reference.write_text(f"{good}\n{good}\n\n")
-    monkeypatch.setattr(sys, "argv", ["candidates.py", str(found), str(reference), "--reverse", "0", "0.4", "0.6",
-                                      "--rescore", "0", "0.06"])
-    candidates.main()
-    rows = {tuple(line.split(" | ")[:2]): float(line.split(" | ")[2]) for line in
-            capsys.readouterr().out.splitlines()[2:] if line.startswith("| ")}
-    assert rows["| 0", "0"] == rows["| 0.4", "0"] == rows["| 0", "0.06"] < 60
-    assert rows["| 0.6", "0"] == rows["| 0.4", "0.06"] == rows["| chosen by the", "reference"] == 100
-
-
-@pytest.mark.parametrize(("line", "said"), [
-    ({"translation": "a"}, "is not of translate.py format=jsonl search.n_best=N reverse=RUN"),
-    ({"n_best": [{"translation": "a", "score": -1.0}]}, "is not of translate.py format=jsonl"),
-    (None, "has 0 lines and"),
-])
-def test_candidates_that_nothing_has_ranked_are_refused(line, said, tmp_path, capsys, monkeypatch):
-    found, reference = tmp_path / "found.jsonl", tmp_path / "reference"
-    found.write_text(json.dumps(line) + "\n" if line else "")
-    reference.write_text("a\n")
-    monkeypatch.setattr(sys, "argv", ["candidates.py", str(found), str(reference)])
-    with pytest.raises(SystemExit) as end:
-        candidates.main()
-    assert end.value.code == 2 and said in capsys.readouterr().err
-
-
-def test_blocks_of_a_text_show_who_wrote_them(tmp_path, capsys, monkeypatch):
-    def write(name: str, pairs: list[tuple[str, str]]) -> None:
-        for ending, side in zip(("en", "de"), zip(*pairs, strict=True), strict=True):
-            (tmp_path / f"{name}.{ending}").write_text("".join(f"{line}\n" for line in side), "utf-8")
-
-    # 2 and 4 words of the target: 3.2 are usual.
-    write("train", 2 * [("a shirt", "ein Hemd")] + 3 * [("a shirt", "ein rotes Oberteil da")])
-    write("val", [("a very red shirt", "ein Hemd mit Hemd")])  # of four words there is none: as of two
-    monkeypatch.setattr(sys, "argv", ["blocks.py", str(tmp_path / "train"), str(tmp_path / "val"), "--source", "en",
-                                      "--target", "de", "--size", "2", "--words", "Hemd", " rotes"])
-    blocks.main()
-    assert capsys.readouterr().out.splitlines() == [
-        "| lines | length | Hemd | rotes |", "|---|---|---|---|", "| train 1-2 | 0.625 | 1000 | 0 |",
-        "| train 3-4 | 1.250 | 0 | 1000 |", "| train 5-5 | 1.250 | 0 | 1000 |", "| val | 1.250 | 2000 | 0 |"]
-
-
-@pytest.mark.parametrize(("lines", "size", "said"), [
-    (1, 1, "train.en has 2 lines and"), (2, 0, "--size 0 is no number of lines"), (None, 1, "train.de cannot be read")])
-def test_blocks_of_no_text_are_refused(lines, size, said, tmp_path, capsys, monkeypatch):
-    (tmp_path / "train.en").write_text("a\nb\n", "utf-8")
-    if lines:
-        (tmp_path / "train.de").write_text("a\n" * lines, "utf-8")
-    monkeypatch.setattr(sys, "argv", ["blocks.py", str(tmp_path / "train"), "--source", "en", "--target", "de",
-                                      "--size", str(size)])
-    with pytest.raises(SystemExit) as end:
-        blocks.main()
-    assert end.value.code == 2 and said in capsys.readouterr().err

@@ -111,12 +111,11 @@ MISTAKES = [
     ("train", "runs/x", "'runs/x' is not name=value: settings are written like seed=1. Did you mean run=runs/x"),
     ("translate", "runs/x", "Did you mean run=runs/x?"),
     ("translate", ["Ein Satz."], "Sentences come from standard input: echo 'A sentence.' | python translate.py run"),
-    ("reproduce", "demo", "Did you mean experiment=demo?"),
+    ("train", "demo", "Did you mean experiment=demo?"),
     ("train", ["corpus=a\tb"], "is not printable UTF-8 text"),
     ("train", ["corpus=a\udcff"], "is not printable UTF-8 text"),
     ("train", "corpus=", "corpus= is empty. Give a value, or leave it out."),
     ("train", "run=", "run= is empty"),
-    ("reproduce", "run=", "run= is empty"),
     ("train", "~seed", "~seed would remove a setting"),
     ("evaluate", "~search run=x", "~search would remove a setting"),
     ("evaluate", "++seed=1", "seed is not a setting of evaluate.py. seed= belongs to "),
@@ -158,7 +157,7 @@ MISTAKES = [
     ("prepare", "vocab_size=8000", "Did you mean tokenizer.vocabulary?"),
     ("train", "data=files", "data is not a setting of train.py. data= belongs to python -m data_prep."),
     ("train", "tokenizer.kind=bpe", "tokenizer.kind= belongs to python -m data_prep."),
-    ("evaluate", "cell=gru", "cell= belongs to train.py, reproduce.py."),
+    ("evaluate", "cell=gru", "cell= belongs to train.py."),
     ("evaluate", "zzz=1", "zzz is not a setting. The choices are: "),
     ("evaluate", "+zzz=1 run=x", "zzz is not a setting"),
     ("evaluate", "hydra/launcher=zzz", "hydra/launcher/zzz"),
@@ -174,7 +173,7 @@ MISTAKES = [
     ("evaluate", "run=null", "run is missing"),
     ("doctor", "", "run is missing"),
     ("doctor", "run=x lines=-1", "lines=-1 is out of range"),
-    ("reproduce", "experiment=nope", "experiment=nope is not one of"),
+    ("reproduce", "target=nope", "target=nope is not one of"),
 ]
 
 

@@ -1,4 +1,4 @@
-"""reproduce.py as a person runs it, and the experiment files: their commands, and their figures beside the docs'."""
+"""reproduce.py as a person runs it; the targets, and the experiment files."""
 
 from __future__ import annotations
 
@@ -13,186 +13,114 @@ import time
 from pathlib import Path
 
 import pytest
+import yaml
 from commands import ROOT, is_one_line, run_apart, run_here
 from test_settings import choices, composed
 
-from seq2seq.run_folder import recorded, settings_text
-from seq2seq.settings.experiment import Expected, ExperimentSettings, ReproduceSettings
+from seq2seq.errors import SettingError
+from seq2seq.plain_yaml import load_plain
+from seq2seq.settings.evaluate import EvaluateSettings
 from seq2seq.settings.reading import read_settings
-from seq2seq.settings.training import Measure
+from seq2seq.settings.targets import Targets
+from seq2seq.settings.training import MEASURES, Measure, TrainSettings
 
 sys.path.insert(0, str(ROOT))
 
 import reproduce
 
-TINY = ["experiment=surnames", "raw=raw", "model.embedding=8", "model.hidden=16", "training.batch_pieces=200",
-        "training.max_epochs=null", "training.device=cpu", "training.precision=fp32", "training.threads=1",
-        "expected.prepare=['data=generation','data.train=DIR/all','data.valid_size=20','data.test_size=20','num_proc=1']"]
-COMMAND = re.compile(r"# (make reproduce|python train\.py) experiment=(\w+)( [a-z]+=\S+)?")
-PAPERS = {"bahdanau2015", "cho2014", "luong2015", "sutskever2014"}  # architectures, of which no figure is reported
+TARGETS = Targets.read(load_plain((ROOT / "conf" / "targets.yaml").read_text(encoding="utf-8")))
+TINY = {"experiment": "surnames", "corpus": "names", "measure": "perplexity", "value": 6, "tolerance": 5,
+        "overrides": ["model.embedding=8", "model.hidden=16", "training.batch_pieces=200", "training.max_updates=30",
+                      "training.max_epochs=null", "training.precision=fp32", "training.label_smoothing=0.1"]}
+NAMES = {"raw": ["all.label", "all.text"], "prepare": ["data=generation", "data.train=DIR/all", "data.valid_size=20",
+                                                       "data.test_size=20", "num_proc=1"]}
+HERE = ["target=tiny", "targets=targets.yaml", "raw=raw", "device=cpu", "threads=1"]
 
 
-@pytest.fixture(scope="module")
-def place(tmp_path_factory: pytest.TempPathFactory) -> Path:
-    """A folder with the raw text of a few names, as of experiment=surnames."""
-    folder, draw = tmp_path_factory.mktemp("reproduce"), random.Random(1)
-    (folder / "raw").mkdir()
+@pytest.fixture
+def place(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
+    """A folder with the raw text of a few names, and targets of its own."""
+    draw = random.Random(1)
+    (tmp_path / "raw").mkdir()
     pairs = [(label, "".join(draw.choices(letters, k=draw.randint(3, 6)))) for _ in range(150)
              for label, letters in (("First", "ab"), ("Second", "xy"))]
     for side, lines in zip(("label", "text"), zip(*pairs, strict=True), strict=True):
-        (folder / "raw" / f"all.{side}").write_text("\n".join(lines) + "\n")
-    return folder
+        (tmp_path / "raw" / f"all.{side}").write_text("\n".join(lines) + "\n")
+    monkeypatch.chdir(tmp_path)
+    write(tmp_path)
+    return tmp_path
+
+
+def write(place: Path, **changes: object) -> None:
+    """The targets file of `place`, with one row."""
+    content = {"corpora": {"names": NAMES}, "targets": {"tiny": {**TINY, **changes}}}
+    (place / "targets.yaml").write_text(yaml.safe_dump(content))
 
 
 def test_prepares_trains_evaluates_and_compares(place: Path, capfdbinary, monkeypatch) -> None:
-    run, table = place / "runs" / "reproduce" / "surnames-1", "surnames, seed 1, test: perplexity"
-    command = [*TINY, "training.max_updates=30", "expected.value=6"]
-    done = run_apart("reproduce", [*command, "expected.tolerance=5"], cwd=place)
-    assert done.code == 0 and table in done.out.decode() and "within (" in done.out.decode(), done.err
+    write(place, seeds=[1, 2])
+    done = run_apart("reproduce", HERE, cwd=place)
+    table = done.out.decode()
+    assert done.code == 0, done.err
+    assert "tiny, seeds 1, 2, test: perplexity" in table and "within (" in table and "(mean)" in table
+    told = done.err.splitlines()
+    run = next(line.split("run=")[1].split()[0] for line in told if line.startswith("python train.py"))
+    assert run.startswith("runs/reproduce/surnames-names-model.embedding_8-") and run.endswith("-1")
     for words in ("python -m data_prep data=generation data.train=raw/all", "python train.py experiment=surnames ",
-                  "python evaluate.py run=runs/reproduce/surnames-1 split=test"):
-        assert words in done.err
-    assert (run / "settings.yaml").read_text() == settings_text(recorded(run))  # which has no `expected`
+                  f"python evaluate.py run={run} split=test"):
+        assert any(line.startswith(words) for line in told), words
 
     # Once more, without the commands: nothing is prepared again, and a figure that cannot be reached is not.
     ran: list[str] = []
-    monkeypatch.chdir(place)
+    write(place, value=1, tolerance=0.01)
     monkeypatch.setattr(reproduce, "run", lambda *words: ran.append(words[0]))
-    done = run_here("reproduce", [*command, "expected.value=1", "expected.tolerance=0.01"], capfdbinary, monkeypatch)
-    assert done.code == 1 and table in done.out.decode() and "WORSE (-" in done.out.decode()
+    done = run_here("reproduce", HERE, capfdbinary, monkeypatch)
+    assert done.code == 1 and "tiny, seed 1, test: perplexity" in done.out.decode() and "WORSE (-" in done.out.decode()
     assert ran == ["train.py", "evaluate.py"]
-    assert re.fullmatch(r"perplexity of runs/reproduce/surnames-1 is [\d.]+ worse than expected.value=1, more than "
-                        r"expected.tolerance=0.01\n", done.err)
-
-    # A run that was stopped has a model too, which is not what the figure is of.
-    ran.clear()
-    done = run_here("reproduce", [*command, "training.max_updates=31"], capfdbinary, monkeypatch)
-    assert done.code == 130 and ran == ["train.py"] and done.out == b""
-    assert done.err == "nothing is compared before runs/reproduce/surnames-1 has ended; the same command continues it\n"
+    assert re.fullmatch(r"perplexity of target=tiny is [\d.]+ worse than the expected 1, more than the tolerance of "
+                        r"0.01\n", done.err)
 
 
-def test_a_run_that_goes_on_from_another_trains_that_one_first(tmp_path, capfdbinary, monkeypatch) -> None:
+def test_a_run_that_was_stopped_is_not_compared(place: Path, capfdbinary, monkeypatch) -> None:
+    ran: list[str] = []
+    monkeypatch.setattr(reproduce, "run", lambda *words: ran.append(words[0]))
+    done = run_here("reproduce", HERE, capfdbinary, monkeypatch)
+    assert done.code == 130 and ran == ["-m", "train.py"] and done.out == b""
+    assert done.err.endswith(" has ended; the same command continues it\n")
+
+
+@pytest.mark.parametrize("ensemble", [False, True])
+def test_several_seeds_are_a_mean_or_an_ensemble(place: Path, capfdbinary, monkeypatch, ensemble: bool) -> None:
     ran: list[tuple[str, ...]] = []
-    (tmp_path / "runs" / "child" / "evaluation").mkdir(parents=True)
-    (tmp_path / "runs" / "child" / "evaluation" / "test.json").write_text('{"perplexity": 5.0}')
-    (tmp_path / "data").mkdir()
-    (tmp_path / "data" / "manifest.json").touch()
-    monkeypatch.chdir(tmp_path)
-    monkeypatch.setattr(reproduce, "run", lambda *words: ran.append(words[:2]))
-    command = ["experiment=surnames", "corpus=data", "run=runs/child", "fork=runs/parent", "+expected.after=surnames"]
-    for finished in (True, False):
-        ran.clear()
-        monkeypatch.setattr(reproduce, "is_finished", lambda settings, finished=finished: finished)
-        done = run_here("reproduce", command, capfdbinary, monkeypatch)
-        train = [("train.py", "experiment=surnames"), ("train.py", "experiment=surnames")]
-        assert ran == ([*train, ("evaluate.py", "run=runs/child")] if finished else train[:1])
-        assert done.code == (0 if finished else 130)
-    assert done.err == "nothing is compared before runs/parent has ended; the same command continues it\n"
+    found = iter([40.0, 43.0])
 
+    def run(*words: str) -> None:
+        ran.append(words)
+        if words[0] == "evaluate.py":
+            output = Path(next(word for word in words if word.startswith("output=")).removeprefix("output="))
+            output.mkdir(parents=True)
+            (output / "test.json").write_text(json.dumps(
+                {"bleu": {"value": next(found), "interval": [39, 44], "signature": "nrefs:1"}}))
 
-def test_the_steps_of_an_experiment_that_goes_on() -> None:
-    name = "multi30k_de_en_risk"
-    words = [f"experiment={name}", "raw=some", "run=there", "seed=2", "training.threads=1", "training.risk_draws=3"]
-    settings = read_settings(ReproduceSettings, {**composed(words[0], "run=there", *words[3:]), "name": name,
-                                                 "raw": "some", "words": words})
-    first, second = reproduce.steps(settings)
-    fork = "runs/reproduce/multi30k_de_en-2"
-    assert first.words == ["experiment=multi30k_de_en", "seed=2", "training.threads=1", f"run={fork}"]
-    assert first.settings.run == second.settings.fork == fork and first.settings.training.max_epochs == 10
-    assert second.words == [words[0], *words[3:], "run=there"] and second.settings is settings
-
-
-def test_the_steps_of_an_experiment_that_learns_from_others() -> None:
-    words = ["experiment=multi30k_de_en", "raw=some", "run=there", "seed=3", "training.threads=1", "teacher=[a,b]",
-             "+expected.teachers=[multi30k_de_en_risk-1,multi30k_de_en-2]", "corpus=data"]
-    settings = read_settings(ReproduceSettings, {**composed(words[0], *words[2:]), "name": "multi30k_de_en",
-                                                 "raw": "some", "words": words})
-    runs = [f"runs/reproduce/multi30k_de_en{name}" for name in ("-1", "_risk-1", "-2")]
-    of_teachers = ["training.threads=1", "corpus=data"]
-    assert [step.words for step in reproduce.steps(settings)] == [
-        ["experiment=multi30k_de_en", *of_teachers, "seed=1", f"run={runs[0]}"],
-        ["experiment=multi30k_de_en_risk", *of_teachers, "seed=1", f"run={runs[1]}"],
-        ["experiment=multi30k_de_en", *of_teachers, "seed=2", f"run={runs[2]}"],
-        [words[0], *words[3:], "run=there"]]
-
-
-def test_an_ensemble_trains_every_seed_and_scores_them_together(tmp_path, capfdbinary, monkeypatch) -> None:
-    name, ran = "multi30k_de_en_large_ensemble", []
-    which = "expected.runs=[multi30k_de_en_large-4,multi30k_de_en_large-7]"
-    first, second = (f"runs/reproduce/multi30k_de_en_large-{seed}" for seed in (4, 7))
-    (tmp_path / first / "evaluation").mkdir(parents=True)
-    (tmp_path / first / "evaluation" / "test-ensemble.json").write_text(json.dumps(
-        {"bleu": {"value": 44.5, "interval": [43, 46], "signature": "nrefs:1"}}))
-    (tmp_path / "data").mkdir()
-    (tmp_path / "data" / "manifest.json").touch()
-    monkeypatch.chdir(tmp_path)
-    monkeypatch.setattr(reproduce, "run", lambda *words: ran.append(words))
+    write(place, experiment="multi30k", overrides=[], seeds=[4, 7], ensemble=ensemble, measure="bleu", value=41)
+    monkeypatch.setattr(reproduce, "run", run)
     monkeypatch.setattr(reproduce, "is_finished", lambda settings: True)
-    done = run_here("reproduce", [f"experiment={name}", "raw=some", "corpus=data", "training.threads=1",
-                                  which, "expected.value=44"], capfdbinary, monkeypatch)
-    head = f"{name}, multi30k_de_en_large-4, multi30k_de_en_large-7, test: bleu"
-    assert done.code == 0 and head in done.out.decode(), done.err
-    train = ("train.py", "experiment=multi30k_de_en_large", "corpus=data", "training.threads=1")
-    assert ran == [(*train, "seed=4", f"run={first}"), (*train, "seed=7", f"run={second}"),
-                   ("evaluate.py", f"run={first}", "split=test", f"ensemble=[{second}]", "device=auto", "threads=1")]
-    ran.clear()
-    done = run_here("reproduce", [f"experiment={name}", "corpus=data", which, "expected.value=46"], capfdbinary,
-                    monkeypatch)
-    assert done.code == 1 and done.err.startswith(f"bleu of {first}, {second} is 1.5 worse than expected.value=46")
-
-
-def test_runs_that_rank_are_trained_too(tmp_path, capfdbinary, monkeypatch) -> None:
-    ran: list[tuple[str, ...]] = []
-    first, back = "runs/reproduce/multi30k_de_en_risk-1", "runs/reproduce/multi30k_en_de-2"
-    again = "runs/reproduce/multi30k_de_en-3"
-    (tmp_path / first / "evaluation").mkdir(parents=True)
-    (tmp_path / first / "evaluation" / "test-reranked-beam_size-10.json").write_text(json.dumps(
-        {"bleu": {"value": 43.5, "interval": [42, 45], "signature": "nrefs:1"}}))
-    (tmp_path / "raw").mkdir()
-    for name in experiment("multi30k_en_de").expected.raw:
-        (tmp_path / "raw" / name).touch()
-    monkeypatch.chdir(tmp_path)
-    monkeypatch.setattr(reproduce, "run", lambda *words: ran.append(words))
-    monkeypatch.setattr(reproduce, "is_finished", lambda settings: True)
-    command = ["experiment=multi30k_de_en", "raw=raw", "training.threads=1", "training.max_epochs=5",
-               "expected.value=43", "+expected.runs=[multi30k_de_en_risk-1]", "+expected.reverse=[multi30k_en_de-2]",
-               "+expected.rescore=[multi30k_de_en-3]",
-               "+expected.search=['search.beam_size=10']"]
-    done = run_here("reproduce", command, capfdbinary, monkeypatch)
-    assert done.code == 0 and "multi30k_de_en, multi30k_de_en_risk-1, test: bleu" in done.out.decode(), done.err
-    prepared, trained = [words for words in ran if words[0] == "-m"], [words for words in ran if words[0] == "train.py"]
-    assert [words[-1] for words in prepared] == [
-        f"corpus=data/multi30k_{pair}" for pair in ("de_en", "de_en", "en_de", "de_en")]
-    fork, own = "runs/reproduce/multi30k_de_en-1", ["training.threads=1", "training.max_epochs=5"]
-    assert [list(words[1:]) for words in trained] == [
-        ["experiment=multi30k_de_en", own[0], "seed=1", f"run={fork}"],
-        ["experiment=multi30k_de_en_risk", *own, "seed=1", f"run={first}"],
-        ["experiment=multi30k_en_de", own[0], "seed=2", f"run={back}"],
-        ["experiment=multi30k_de_en", own[0], "seed=3", f"run={again}"]]
-    assert ran[-1] == ("evaluate.py", f"run={first}", "split=test", f"reverse=[{back}]", f"rescore=[{again}]",
-                       "search.beam_size=10", "device=auto", "threads=1")
-
-
-@pytest.mark.parametrize(("name", "first", "value", "told", "stored", "search"), [
-    ("multi30k_en_de_both_ends", "multi30k_en_de_both_ends-1", 40.5, ", seed 1", "test-reranked-beam_size-10",
-     ["search.beam_size=10", "rescore_own=true", "rescore_search=true"]),
-])
-def test_what_is_beside_the_search_is_scored_by_its_own_name(name: str, first: str, value: float, told: str,
-                                                             stored: str, search: list[str], tmp_path, capfdbinary,
-                                                             monkeypatch) -> None:
-    ran: list[tuple[str, ...]] = []
-    first = f"runs/reproduce/{first}"
-    (tmp_path / first / "evaluation").mkdir(parents=True)
-    (tmp_path / first / "evaluation" / f"{stored}.json").write_text(json.dumps(
-        {"bleu": {"value": value, "interval": [37, 42], "signature": "nrefs:1"}}))
-    (tmp_path / "data").mkdir()
-    (tmp_path / "data" / "manifest.json").touch()
-    monkeypatch.chdir(tmp_path)
-    monkeypatch.setattr(reproduce, "run", lambda *words: ran.append(words))
-    monkeypatch.setattr(reproduce, "is_finished", lambda settings: True)
-    done = run_here("reproduce", [f"experiment={name}", "corpus=data"], capfdbinary, monkeypatch)
-    assert done.code == 0 and f"{name}{told}, test: bleu" in done.out.decode(), done.err
-    assert ran[-1] == ("evaluate.py", f"run={first}", "split=test", *search, "device=auto", "threads=null")
+    done = run_here("reproduce", [*HERE, "graphs=true"], capfdbinary, monkeypatch)
+    runs = [f"runs/reproduce/multi30k-names-{seed}" for seed in (4, 7)]
+    trained = [(*("train.py", "experiment=multi30k", "corpus=data/names", f"seed={seed}", f"run={run}"),
+                "training.threads=1", "training.device=cpu", "training.graphs=true")
+               for seed, run in zip((4, 7), runs, strict=True)]
+    assert ran[1:3] == trained
+    last = ("split=test", "device=cpu", "threads=1")
+    scored = [[word for word in words[1:] if not word.startswith("output=")] for words in ran[3:]]
+    if ensemble:
+        assert scored == [[f"run={runs[0]}", f"ensemble=[{runs[1]}]", *last]]
+        assert "tiny, seeds 4, 7 together, test: bleu" in done.out.decode()
+        assert "40.00 [39.0, 44.0]" in done.out.decode()
+    else:
+        assert scored == [[f"run={run}", *last] for run in runs]
+        assert "41.50 (mean)" in done.out.decode() and "within (+0.50)" in done.out.decode()
+    assert done.code == 0
 
 
 def test_a_signal_reaches_the_command_which_may_end_first(tmp_path: Path) -> None:
@@ -212,37 +140,36 @@ def test_a_signal_reaches_the_command_which_may_end_first(tmp_path: Path) -> Non
 
 @pytest.mark.parametrize(("measure", "value", "code", "words"), [
     ("bleu", 37.73, 0, "within (+0.00)"), ("bleu", 36.8, 0, "within (-0.93)"), ("bleu", 36.7, 1, "WORSE (-1.03)"),
-    ("bleu", 39.0, 0, "better (+1.27)"), ("bleu", float("nan"), 1, "WORSE (+nan)"),
-    ("chrf", 39.0, 0, "better (+1.27)"), ("chrf", 30.0, 1, "WORSE (-7.73)"),
-    ("accuracy", 39.0, 0, "better (+1.27)"), ("accuracy", 30.0, 1, "WORSE (-7.73)"),
-    ("perplexity", 39.0, 1, "WORSE (-1.270)"), ("perplexity", 30.0, 0, "better (+7.730)"),
+    ("bleu", 38.8, 0, "better (+1.07)"),
+    # A lower perplexity is the better one.
+    ("perplexity", 36.7, 0, "better (+1.030)"), ("perplexity", 38.8, 1, "WORSE (-1.070)"),
 ])
-def test_verdicts(tmp_path, capsys, measure: str, value: float, code: int, words: str) -> None:
-    (tmp_path / "evaluation").mkdir()
-    (tmp_path / "evaluation" / "test.json").write_text(json.dumps({
-        "bleu": {"value": value, "interval": [1, 2], "signature": "nrefs:1"},
-        "chrf": {"value": value, "interval": [1, 2], "signature": "nc:6"}, "labels": 1234, "interval": [1, 2],
-        "accuracy": value, "perplexity": value}))
-    expected = Expected(measure=Measure(measure), value=37.73, tolerance=1)
-    assert reproduce.compare(ReproduceSettings(name="some", run=str(tmp_path)), expected) == code
-    table = capsys.readouterr().out
-    assert words in table and f"some, seed 1, test: {measure}" in table
-    signature = {"bleu": "nrefs:1", "chrf": "nc:6", "accuracy": "per cent of 1,234 labels",
-                 "perplexity": "per target piece"}
-    assert signature[measure] in table
+def test_a_figure_is_compared(measure, value, code, words, capfd, caplog) -> None:
+    target = Targets.read({"corpora": {"names": NAMES}, "targets": {"tiny": {
+        **TINY, "measure": measure, "value": 37.73, "tolerance": 1}}}).targets["tiny"]
+    found = reproduce.Measured(value, None, "")
+    assert reproduce.compare("tiny", target, [1], [found]) == code and words in capfd.readouterr().out
+
+
+@pytest.mark.parametrize(("measure", "record", "measured"), [
+    (Measure.CHRF, {"chrf": {"value": 60.5, "interval": [59, 62], "signature": "x"}}, (60.5, [59, 62], "x")),
+    (Measure.ACCURACY, {"accuracy": 94.9, "interval": [94, 96], "labels": 9}, (94.9, [94, 96], "per cent of 9 labels")),
+    (Measure.PERPLEXITY, {"perplexity": 5.5}, (5.5, None, "per target piece")),
+])
+def test_every_measure_is_read(measure: Measure, record: dict, measured: tuple) -> None:
+    value, interval, signature = reproduce.measured(record, measure)
+    assert (value, interval) == measured[:2] and signature.startswith(measured[2])
 
 
 @pytest.mark.parametrize(("arguments", "message"), [
-    (["experiment=surname"], "experiment=surname is not one of: "),
-    (["experiment=surname"], "Did you mean surnames?"),
-    (["experiment=cho2014"], "experiment=cho2014 has no figure to compare with. These have: demo, demo_last, multi30k"),
-    (["experiment=surnames"], "raw is missing: data/surnames is not there yet. Give the folder of its raw text, "
-                              "raw=DIR with all.label, all.text."),
-    (["experiment=surnames", "raw=some"], "raw=some has no all.text. Give the folder that holds"),
-    (["experiment=multi30k_de_en_large_ensemble", "seed=2"],
-     "seed=2 is of one run, and experiment=multi30k_de_en_large_ensemble names those that it scores. Leave it out: "
-     "expected.runs=[multi30k_de_en_large-1,multi30k_de_en_large-2,multi30k_de_en_large-3] says which."),
-    (["experiment=multi30k_de_en_large_ensemble", "run=there"], "run=there is of one run, and experiment="),
+    (["target=multi30k_en_ed"], "target=multi30k_en_ed is not one of: demo, "),
+    (["target=multi30k_en_ed"], "Did you mean multi30k_en_de?"),
+    (["target=surnames"], "raw is missing: data/surnames is not there yet. Give the folder of its raw text, "
+                          "raw=DIR with all.label, all.text."),
+    (["target=surnames", "raw=some"], "raw=some has no all.text. Give the folder that holds"),
+    (["experiment=demo"], "experiment is not a setting of reproduce.py. experiment= belongs to train.py."),
+    (["threads=0"], "threads=0 is out of range: give a number at least 1."),
+    (["targets=none.yaml"], "targets=none.yaml cannot be read: No such file or directory. Give another file."),
 ])
 def test_a_mistake_is_one_line(tmp_path, capfdbinary, monkeypatch, arguments: list[str], message: str) -> None:
     monkeypatch.chdir(tmp_path)
@@ -252,72 +179,51 @@ def test_a_mistake_is_one_line(tmp_path, capfdbinary, monkeypatch, arguments: li
     assert is_one_line(done) and message in done.err, done
 
 
-@pytest.mark.parametrize("name", ["reproduce", "train"])
-@pytest.mark.parametrize(("argument", "message"), [
-    ("+expected.tolerence=1", "expected.tolerence is not a setting. Did you mean tolerance?"),
-    ("expected.measure=accuracy", "expected.measure=accuracy cannot go with shape=n_to_m. Choose expected.measure="),
-    ("expected.tolerance=-1", "expected.tolerance=-1.0 is out of range"),
-    ("+expected.after=demo_last", "expected.after=demo_last says that the run goes on from one of that experiment, and "
-                                  "fork=null that it begins anew. Give the folder of that run: fork=FOLDER."),
-    ("+expected.teachers=[demo-2]", "expected.teachers=['demo-2'] names runs that this one learns from, and "
-                                    "teacher=null none. Give their folders: teacher=[FOLDER]."),
-    ("+expected.runs=[demo]", "expected.runs=['demo'] does not name runs. Give each once, as the name of its "
-                              "experiment and its seed: expected.runs=[multi30k_de_en-1]."),
-    ("+expected.reverse=[demo-1,demo-1]", "expected.reverse=['demo-1', 'demo-1'] does not name runs. Give each once"),
-    ("+expected={runs:[demo-1,demo-2],measure:perplexity}",
-     "expected.measure=perplexity cannot go with several runs: they are scored by what they translate."),
+@pytest.mark.parametrize(("changes", "message"), [
+    ({"tolerence": 1}, "targets.tiny.tolerence is not a setting. Did you mean tolerance?"),
+    ({"measure": "bluu"}, "targets.tiny.measure=bluu is not one of: "),
+    ({"tolerance": -1}, "targets.tiny.tolerance=-1.0 is out of range"),
+    ({"corpus": "name"}, "targets.tiny.corpus=name is not one of: names."),
+    ({"seeds": []}, "targets.tiny.seeds=[] does not name each seed once. Give for example seeds=[1,2,3]."),
+    ({"seeds": [1, 1]}, "targets.tiny.seeds=[1, 1] does not name each seed once."),
 ])
-def test_a_figure_that_is_none_is_refused(capfdbinary, monkeypatch, name: str, argument: str, message: str) -> None:
-    done = run_here(name, ["experiment=demo", "run=runs/none", argument], capfdbinary, monkeypatch)
-    assert is_one_line(done) and message in done.err, done
+def test_a_target_that_is_none_is_refused(changes: dict, message: str) -> None:
+    with pytest.raises(SettingError) as caught:
+        Targets.read({"corpora": {"names": NAMES}, "targets": {"tiny": {**TINY, **changes}}})
+    assert str(caught.value).startswith(message)
 
 
-def test_without_an_experiment_those_with_a_figure_are_listed(capfdbinary, monkeypatch) -> None:
+def test_without_a_target_all_are_listed(capfdbinary, monkeypatch) -> None:
     done = run_here("reproduce", [], capfdbinary, monkeypatch)
     table = done.out.decode()
-    assert done.code == 0 and all(f"│ {name} " in table for name in EXPECTED) and "37.73" in table
-    assert not any(name in table for name in PAPERS)
+    assert done.code == 0 and all(f"│ {name} " in table for name in TARGETS.targets) and "38.54" in table
 
 
-def experiment(name: str) -> ExperimentSettings:
-    return read_settings(ExperimentSettings, composed(f"experiment={name}"))
-
-
-EXPECTED = [name for name in choices("experiment") if name not in PAPERS]
+@pytest.mark.parametrize("name", TARGETS.targets)
+def test_a_target_is_a_figure_that_is_reported_and_can_be_trained(name: str) -> None:
+    target = TARGETS.targets[name]
+    settings = read_settings(TrainSettings, composed(f"experiment={target.experiment}", *target.overrides))
+    assert target.measure in (*MEASURES.get(settings.shape, []), Measure.PERPLEXITY)
+    read_settings(EvaluateSettings, composed("run=there", *target.search, command="evaluate"))
+    pages = ("README.md", "docs/results.md", "docs/shapes.md")
+    rows = [line for page in pages for line in (ROOT / page).read_text("utf-8").splitlines() if line.startswith("| ")]
+    cells = [cell.strip(" *") for row in rows for cell in row.split("|")]
+    written = {f"{target.value:g}", f"{target.value:.2f}"}
+    assert any(re.split(r"[ *]+[\[(]", cell)[0] in written for cell in cells)
 
 
 @pytest.mark.parametrize("name", choices("experiment"))
 def test_every_experiment_begins_with_its_command(name: str) -> None:
     package, line, *_ = (ROOT / "conf" / "experiment" / f"{name}.yaml").read_text(encoding="utf-8").splitlines()
-    settings = experiment(name)
-    found = COMMAND.fullmatch(line)
-    assert package == "# @package _global_" and found and found[2] == name  # Hydra wants the package before all else
-    if settings.expected is None:
-        assert name in PAPERS and found[1] == "python train.py"
-    else:
-        assert found[1] == "make reproduce" and found[3] == (" raw=DIR" if settings.expected.raw else None)
+    assert package == "# @package _global_"  # Hydra wants it before all else
+    assert line.split()[:4] == ["#", "python", "train.py", f"experiment={name}"]
 
 
-@pytest.mark.parametrize("name", EXPECTED)
-def test_an_expected_figure_is_one_that_is_reported(name: str) -> None:
-    settings = experiment(name)
-    expected = settings.expected
-    pages = ("README.md", "docs/results.md", "docs/trials.md", "docs/shapes.md")
-    rows = [line for page in pages for line in (ROOT / page).read_text("utf-8").splitlines() if line.startswith("| ")]
-    written = {f"{expected.value:g}", f"{expected.value:.2f}"}
-    assert any(re.split(r" [\[(]", cell.strip())[0] in written for row in rows for cell in row.split("|"))
-    if expected.after is not None:
-        assert settings.fork == f"runs/reproduce/{expected.after}-{settings.seed}" and expected.after in EXPECTED
-        assert experiment(expected.after).seed == settings.seed
-    if expected.teachers:
-        assert settings.teacher == [f"runs/reproduce/{run}" for run in expected.teachers]
-    named = {name.rsplit("-", 1)[0] for name in (*expected.teachers, *expected.runs, *expected.reverse,
-                                                 *expected.rescore)}
-    assert named <= set(EXPECTED) and all("=" in word for word in (*expected.prepare, *expected.search))
-    assert bool(expected.prepare) == bool(expected.raw)
+def test_experiments_are_few() -> None:
+    assert len(choices("experiment")) <= 15
 
 
 def test_make_hands_its_arguments_on() -> None:
-    command = ["make", "--no-print-directory", "-n", "reproduce", "experiment=demo", "seed=2"]
+    command = ["make", "--no-print-directory", "-n", "reproduce", "target=demo", "seeds=[2]"]
     done = subprocess.run(command, cwd=ROOT, check=True, text=True, capture_output=True)
-    assert done.stdout.splitlines()[-1].split() == [".venv/bin/python", "reproduce.py", 'experiment="demo"', 'seed="2"']
+    assert done.stdout.splitlines()[-1].split() == [".venv/bin/python", "reproduce.py", 'target="demo"', 'seeds="[2]"']

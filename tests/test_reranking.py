@@ -7,7 +7,7 @@ from pathlib import Path
 
 import pytest
 import torch
-from commands import ROOT, is_one_line, run_here
+from commands import is_one_line, run_here
 from tiny_bundle import make_bundle
 from tiny_corpus import make_corpus
 
@@ -285,27 +285,6 @@ def test_translate_and_evaluate_rescore(forward: Path, back: list[Path], again: 
     record = json.loads(second.read_text("utf-8"))
     assert (record["rescore"], record["rescore_weight"]) == (list(map(str, again)), 2)
     assert (record["reverse"], record["reverse_weight"]) == ([], None)
-
-
-def test_a_stored_beam_tells_what_each_weight_chooses(forward: Path, back: list[Path], again: list[Path],
-                                                      tmp_path: Path, capfdbinary, monkeypatch) -> None:
-    """benchmarks/candidates.py: of one beam, without searching again."""
-    monkeypatch.syspath_prepend(str(ROOT / "benchmarks"))
-    from candidates import chosen
-
-    (tmp_path / "in").write_text("\n".join(LINES))
-    done = run_here("translate", [f"run={forward}", "device=cpu", f"input={tmp_path / 'in'}", f"reverse={back[0]}",
-                                  "reverse_weight=0", f"rescore={again[0]}", "rescore_weight=0", "search.beam_size=6",
-                                  "search.n_best=6", "format=jsonl"], capfdbinary, monkeypatch)
-    found = [json.loads(line)["n_best"] for line in done.out.decode().splitlines()]
-    every = set()
-    for weights in ((0, 0), (0.5, 0), (5, 0), (0, 5), (0.5, 3)):
-        translator = Translator.load(forward, device="cpu", beam_size=6, reverse=back[0], reverse_weight=weights[0],
-                                     rescore=again[0], rescore_weight=weights[1])
-        translations = translator.translate(LINES)
-        assert [chosen(some, *weights) for some in found] == translations
-        every.add(tuple(translations))
-    assert len(every) > 2
 
 
 def test_evaluate_ranks(forward: Path, back: list[Path], corpus: Path, capfdbinary, monkeypatch) -> None:

@@ -17,7 +17,6 @@ from seq2seq.bundle import load_bundle
 from seq2seq.command import CONFIGURATION
 from seq2seq.continuing import continued
 from seq2seq.errors import SettingError, UserError
-from seq2seq.settings.experiment import ExperimentSettings
 from seq2seq.settings.training import TrainSettings
 from seq2seq.sweep import Record, leave_record, read_all, records, show
 
@@ -44,7 +43,7 @@ def trained(place: Path) -> list[str]:
 
 
 def checked(*words: str) -> tuple[int | None, str]:
-    return read_all(CONFIGURATION, "train", ExperimentSettings, ["--multirun", *words])
+    return read_all(CONFIGURATION, "train", TrainSettings, ["--multirun", *words])
 
 
 def test_every_run_has_a_folder_that_every_command_takes(place):

@@ -9,8 +9,9 @@ from typing import Any
 
 from seq2seq.settings.doctor import DoctorSettings
 from seq2seq.settings.evaluate import EvaluateSettings
-from seq2seq.settings.experiment import ExperimentSettings, ReproduceSettings
 from seq2seq.settings.prepare import DATA_KINDS, PrepareSettings
+from seq2seq.settings.targets import ReproduceSettings
+from seq2seq.settings.training import TrainSettings
 from seq2seq.settings.translate import TranslateSettings
 
 
@@ -21,7 +22,7 @@ class Command(typing.NamedTuple):
 
 # By their file in conf/.
 COMMANDS = {
-    "prepare": Command("python -m data_prep", PrepareSettings), "train": Command("train.py", ExperimentSettings),
+    "prepare": Command("python -m data_prep", PrepareSettings), "train": Command("train.py", TrainSettings),
     "evaluate": Command("evaluate.py", EvaluateSettings), "translate": Command("translate.py", TranslateSettings),
     "doctor": Command("doctor.py", DoctorSettings), "reproduce": Command("reproduce.py", ReproduceSettings),
 }
