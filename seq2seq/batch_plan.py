@@ -22,15 +22,15 @@ def batch_plan(settings: TrainSettings, corpus_hash: str | None) -> dict[str, An
     training = settings.training
     return {
         "corpus": corpus_hash, "seed": settings.seed, "batch_pieces": training.batch_pieces,
-        "max_pieces": training.max_pieces, "both_directions": training.both_directions,
+        "max_pieces": training.max_pieces,
         "subword_sampling": [training.subword_sampling.source, training.subword_sampling.target],
         "multiple": WIDTHS if training.graphs else 1, "chunk_pairs": CHUNK_PAIRS}
 
 
 def fit_position(state: TrainState, then: dict[str, Any], now: dict[str, Any], origin: object) -> None:
     """Starts the epoch under way from its beginning unless the plan is still the one of `origin`, and says so."""
-    changed = ", ".join(f"{name}={now.get(name)} (was {then.get(name)})" for name in {**now, **then}
-                        if now.get(name) != then.get(name))
+    changed = ", ".join(f"{name}={value} (was {then.get(name)})" for name, value in now.items()
+                        if value != then.get(name))
     if changed:
         state.restart_epoch()
         log.warning("epoch %d starts from its beginning, for its batches are no longer those of %s: %s",

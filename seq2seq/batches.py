@@ -33,8 +33,6 @@ class Batch(NamedTuple):
     target_out: Tensor      # (B, T)  y_1..y_M, EOS; y_1..y_M for labels
     target_lengths: Tensor  # (B,)    M + 1; M for labels
     rows: Tensor            # (B,)    line numbers in the split, from 0
-    soft_pieces: Tensor     # (B, T, K)  what a teacher finds probable in the places of target_out (teacher.py)
-    soft_shares: Tensor     # (B, T, K)  how much of the target each of these is; without a teacher K is 0
 
     def to(self, device: torch.device | str) -> Batch:
         """On a CUDA device without waiting for what it is at: such a copy starts from pinned memory."""
@@ -53,9 +51,8 @@ class Batch(NamedTuple):
         if not len(taken.rows):
             return None
         source, target = int(taken.source_lengths.max()), int(taken.target_lengths.max())
-        return taken._replace(source=taken.source[:, :source], **{
-            name: getattr(taken, name)[:, :target]
-            for name in ("target_in", "target_out", "soft_pieces", "soft_shares")})
+        return taken._replace(source=taken.source[:, :source], target_in=taken.target_in[:, :target],
+                              target_out=taken.target_out[:, :target])
 
     def filled(self, rows: int, source: int, target: int) -> Batch:
         """With padding up to `rows` rows and these widths. An empty row's source is EOS alone, its target all PAD."""
@@ -65,13 +62,11 @@ class Batch(NamedTuple):
             return functional.pad(tensor, (0, missing), value=end)
 
         def wider(tensor: Tensor, width: int) -> Tensor:
-            behind = [0, 0] * (tensor.dim() - 2)
-            return functional.pad(tensor, (*behind, 0, width - tensor.shape[1], 0, missing), value=PAD)
+            return functional.pad(tensor, (0, width - tensor.shape[1], 0, missing), value=PAD)
 
         filled = Batch(wider(self.source, source), longer(self.source_lengths, 1), wider(self.target_in, target),
                        wider(self.target_out, target), longer(self.target_lengths, 0),
-                       longer(self.rows, -1),  # of no line
-                       wider(self.soft_pieces, target), wider(self.soft_shares, target))
+                       longer(self.rows, -1))  # of no line
         filled.source[len(self.rows) :, 0] = EOS
         return filled
 
@@ -94,8 +89,6 @@ def make_batch(source: Sequence[Sequence[int] | np.ndarray], target: Sequence[Se
         target_out=_pad(target, width, last=None if labels else EOS),
         target_lengths=target_lengths,
         rows=torch.as_tensor(np.asarray(rows, dtype=np.int64)),
-        soft_pieces=torch.empty(len(target), width, 0, dtype=torch.int64),
-        soft_shares=torch.empty(len(target), width, 0),
     )
 
 
@@ -162,11 +155,9 @@ class TrainingBatches:
 
     def __init__(self, split: Split, *, budget: int, max_pieces: int, seed: int,
                  samplers: tuple[SubwordSampler | None, SubwordSampler | None] = (None, None),
-                 labels: bool = False, multiple: int = 1, both_directions: int = 0,
-                 chunk_pairs: int = CHUNK_PAIRS) -> None:
+                 labels: bool = False, multiple: int = 1, chunk_pairs: int = CHUNK_PAIRS) -> None:
         """`samplers`: draw another segmentation of the source, of the target, in every epoch.
         `labels`: see make_batch. `multiple`: the budget is for widths rounded up to multiples of it.
-        `both_directions`: epochs at the beginning in which every pair comes a second time, its sides exchanged.
 
         Pairs with a side of more than `max_pieces` pieces, EOS counted, are left out and counted.
         """
@@ -175,7 +166,6 @@ class TrainingBatches:
         fits = (split.source_lengths < max_pieces) & (split.target_lengths < max_pieces)
         self.rows = np.flatnonzero(fits)
         self.left_out = len(split) - len(self.rows)
-        self._both_directions = both_directions
         self._drawn: tuple[int, np.ndarray] | None = None  # an epoch, and its order
 
     @property
@@ -191,8 +181,6 @@ class TrainingBatches:
         self._split.check_unchanged()  # before: a map of a file that was cut short would end the process
         rows = self._chunk_rows(epoch, chunk)
         source, target = self._segment(rows, epoch, chunk)
-        if epoch < self._both_directions:
-            source, target, rows = [*source, *target], [*target, *source], np.concatenate([rows, rows])
         generator = np.random.default_rng([self._seed, epoch, chunk, 1])
         lengths = [self._rounded(np.asarray([len(ids) + 1 for ids in side])) for side in (source, target)]
         plan = plan_batches(lengths[0], lengths[1], self._budget, generator)

@@ -43,12 +43,14 @@ from seq2seq.models.build import Network, build_model
 from seq2seq.plain_yaml import load_plain
 from seq2seq.settings.model import LABELS, ContextKind, Shape
 from seq2seq.settings.reading import read_settings, write_settings
+from seq2seq.settings.removed import without_removed
 from seq2seq.settings.search import LEAST_FACTOR, MOST_FACTOR
 from seq2seq.settings.training import TrainSettings
 from seq2seq.shortlist import SHORTLIST, SHORTLIST_LIMIT, Shortlist
 from seq2seq.tokenizer import Tokenizer
 
-FORMAT_VERSION = 1
+FORMAT_VERSION = 2
+_READABLE = (1, 2)        # format 1 has settings that are gone since (settings/removed.py)
 WEIGHTS, SETTINGS, INFO, CARD = "weights.safetensors", "settings.yaml", "bundle.json", "README.md"
 JOINT, SEPARATE = "tokenizer.model", ("tokenizer.source.model", "tokenizer.target.model")
 _LANGUAGE_LIMIT = 100  # characters of a language's name
@@ -161,9 +163,9 @@ def _read_info(folder: Path) -> dict[str, Any]:
     except (ValueError, RecursionError):
         raise BundleError(f"{folder / INFO} is damaged. {CURE}") from None
     version = info.get("format_version") if isinstance(info, dict) else None
-    if type(version) is not int or version != FORMAT_VERSION:
-        raise BundleError(f"{folder} has bundle format {ascii(version)[:20]}; this version reads format "
-                          f"{FORMAT_VERSION}. Train anew, or translate with the version that wrote it.")
+    if type(version) is not int or version not in _READABLE:
+        raise BundleError(f"{folder} has bundle format {ascii(version)[:20]}; this version reads formats 1 "
+                          f"and {FORMAT_VERSION}. Train it again, or translate with the version that wrote it.")
     corpus, factor = info.get("corpus", {}), info.get("max_length_factor", LEAST_FACTOR)
     if not (type(factor) in (int, float) and LEAST_FACTOR <= factor <= MOST_FACTOR):
         raise BundleError(f"{folder / INFO} is damaged (max_length_factor). {CURE}")
@@ -181,7 +183,7 @@ def _are_languages(value: Any) -> bool:
 def _read_settings(folder: Path, info: dict[str, Any]) -> TrainSettings:
     text = read_checked(folder, SETTINGS, info["sha256"], SETTINGS_LIMIT)
     try:
-        return read_settings(TrainSettings, load_plain(text.decode()))
+        return read_settings(TrainSettings, without_removed(load_plain(text.decode())))
     except (ValueError, yaml.YAMLError, RecursionError):
         raise BundleError(f"{folder / SETTINGS} is damaged. {CURE}") from None
     except SettingError as error:

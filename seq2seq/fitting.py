@@ -56,10 +56,7 @@ def refuse_unfit(shape: Shape, split: Split, source: Tokenizer, place: Path) -> 
 
 
 def refuse_two_vocabularies(settings: TrainSettings, folder: Path) -> None:
-    """Raises SettingError for a setting that needs one vocabulary; the corpus in `folder` has two."""
-    both = settings.training.both_directions
-    for name, value, wanted, other in (("model.tie", "all", settings.model.tie is Tie.ALL, "target"),
-                                       ("training.both_directions", both, both > 0, 0)):
-        if wanted:
-            raise SettingError(f"{name}={value} needs one vocabulary for both sides, and {folder} has two. "
-                               f"Choose {name}={other}, or prepare the corpus with tokenizer.joint=true.")
+    """Raises SettingError for model.tie=all, which needs one vocabulary; the corpus in `folder` has two."""
+    if settings.model.tie is Tie.ALL:
+        raise SettingError(f"model.tie=all needs one vocabulary for both sides, and {folder} has two. "
+                           "Choose model.tie=target, or prepare the corpus with tokenizer.joint=true.")

@@ -71,7 +71,7 @@ class ModelGradients:
             with self._gradients_stay(step + 1 < training.accumulate), named_shortage(part):
                 with autocast(training.precision, self._device):
                     loss = self._model(part.to(self._device), training.label_smoothing, training.scheduled_sampling,
-                                       training.consistency, training.cutoff)
+                                       training.consistency)
                 # The team averages gradients: times its size that is their sum.
                 (loss.smoothed * (weight * team.size / pieces)).backward()
             sums.smoothed.add_(loss.smoothed.detach() * weight)

@@ -87,7 +87,6 @@ class GraphedGradients:
     def _backward(self, batch: Batch) -> Loss:
         # Within what is recorded: autocast keeps weights that it has rounded until it ends, and they would grow old.
         with autocast(self._training.precision, self._device):
-            loss = self._model(batch, self._training.label_smoothing, consistency=self._training.consistency,
-                               cutoff=self._training.cutoff)
+            loss = self._model(batch, self._training.label_smoothing, consistency=self._training.consistency)
         (loss.smoothed * self._share).backward()
         return Loss(loss.smoothed.detach(), loss.nll.detach())

@@ -1,6 +1,6 @@
 """Reranking: of the candidates of a beam the one that models agree on that could not search for it.
 
-    score(Y) = log P(Y|X) / lp(Y) + cp(X; Y) + gamma log |Y|
+    score(Y) = log P(Y|X) / lp(Y) + cp(X; Y)
                + lambda * log P_back(X|Y) / |X| + mu * log P_again(Y|X) / |Y|
 
 The first line is the score of search (search/penalties.py); the other terms are by teacher forcing, of several models

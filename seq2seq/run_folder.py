@@ -3,7 +3,6 @@
     settings.yaml    resolved settings                 metrics.jsonl, tensorboard/   figures
     run.json         corpus hash, origin, format       checkpoints/                  for resuming
     best/  last/     model bundles                     lock                          one run at a time
-    teacher/         with teacher=: see teacher.py
 """
 
 from __future__ import annotations
@@ -25,9 +24,11 @@ from seq2seq.errors import BundleError, SettingError, UserError
 from seq2seq.folders import make_folder, remove_leftovers, whole_file, writing
 from seq2seq.plain_yaml import load_plain
 from seq2seq.settings.reading import differences, read_settings, write_settings
+from seq2seq.settings.removed import without_removed
 from seq2seq.settings.training import Precision, TrainSettings
 
-FORMAT_VERSION = 1
+FORMAT_VERSION = 2
+_READABLE = (1, 2)  # format 1 has settings that are gone since (settings/removed.py)
 SETTINGS, ABOUT = "settings.yaml", "run.json"
 CHECKPOINTS, BEST, LAST, LOCK = "checkpoints", "best", "last", "lock"
 
@@ -141,9 +142,9 @@ def compare(folder: Path, settings: TrainSettings, corpus: PackedCorpus) -> None
     if settings.fork is not None and Path(settings.fork) != Path(origin):
         raise SettingError(f"fork={settings.fork}: {folder} is under way already. Leave fork= out to continue it, or "
                            "choose another run=FOLDER.")
-    if about.get("format_version") != FORMAT_VERSION:
+    if about.get("format_version") not in _READABLE:
         raise BundleError(f"{folder} has run format {about.get('format_version')}; this version continues "
-                          f"format {FORMAT_VERSION}. {_CURE}")
+                          f"formats 1 and {FORMAT_VERSION}. {_CURE}")
     if about.get("corpus_hash") != corpus.hash:
         raise UserError(f"{corpus.folder} is not the corpus that {folder} was trained on (its hash is "
                         "another). Give that corpus, or choose another run=FOLDER.")
@@ -181,7 +182,7 @@ def recorded(folder: Path) -> TrainSettings:
     """The settings of the run in `folder`. Raises BundleError when they cannot be read."""
     path = folder / SETTINGS
     try:
-        return read_settings(TrainSettings, load_plain(path.read_text(encoding="utf-8")))
+        return read_settings(TrainSettings, without_removed(load_plain(path.read_text(encoding="utf-8"))))
     except OSError as error:
         raise BundleError(f"{path} cannot be read: {error.strerror}. Check its permissions and the disk.") from None
     except (ValueError, yaml.YAMLError, RecursionError):

@@ -47,7 +47,6 @@ from seq2seq.settings.model import LABELS
 from seq2seq.settings.training import Precision, TrainSettings
 from seq2seq.state import TrainState
 from seq2seq.subwords import samplers
-from seq2seq.teacher import Opinion, Teacher
 from seq2seq.validation import Validator
 
 log = logging.getLogger("seq2seq")
@@ -133,7 +132,7 @@ class Run:
         self.batches = TrainingBatches(
             train, budget=self.training.batch_pieces, max_pieces=self.training.max_pieces, seed=settings.seed,
             samplers=samplers(self.training.subword_sampling, self.tokenizers), labels=labels,
-            multiple=self.plan["multiple"], both_directions=self.training.both_directions)
+            multiple=self.plan["multiple"])
         budget = max(1, self.training.batch_pieces // self.training.accumulate)
         search = with_factor(settings.search, self.max_length_factor)
         judge = build_judge(settings.shape, valid, self.tokenizers, search=search, budget=budget,
@@ -144,10 +143,6 @@ class Run:
             device, len(self.tokenizers[1]), self.training.max_loss_factor)
         self.validation: dict[str, Any] | None = None  # figures of the last one, for last/
         self.start: dict[str, Any] | None = None       # a forked run begins with it
-        begins = team.leads and not run_folder.is_under_way(folder)
-        self.teacher = (Teacher(settings, corpus, train, device, team, now=begins)
-                        if settings.teacher is not None else None)
-        self.opinion: Opinion | None = None            # the teacher's, once it was asked
 
     def go(self) -> TrainState:
         """Trains from where the run stands until it is over or a signal comes."""
@@ -157,8 +152,6 @@ class Run:
                      self.standing())
             return self.state
         self.introduce()
-        if self.teacher is not None:
-            self.opinion = self.teacher.ask(self.batches.rows)
         with contextlib.ExitStack() as stack:
             self.display = stack.enter_context(Display(self.folder.name, shown=self.team.leads))
             self.interruption = stack.enter_context(Interruption())
@@ -211,8 +204,6 @@ class Run:
         for group in self.optimizer.param_groups:
             group["lr"] = rate
         torch.manual_seed(_seed(self.settings.seed, number, team.rank))
-        if self.opinion is not None:
-            batch = self.opinion.beside(batch)
         loss = self.gradients(batch)
         self.meter.add(loss)
         team.sum(loss.nll)

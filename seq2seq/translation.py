@@ -251,7 +251,7 @@ class Translator:
         texts = [text for _, text, _ in new]
         scored = self._own.log_probabilities([sources[row] for row, *_ in new], texts)
         for (row, text, cut), ids, (value, length) in zip(new, self._target.encode(texts), scored, strict=True):
-            score = without_coverage(value, length, self.search.length_penalty, self.search.length_reward)
+            score = without_coverage(value, length, self.search.length_penalty)
             candidates[row].append(Candidate(text, self._target.pieces(ids), score, value, None, cut=cut))
 
     def _told(self, sources: Sequence[str], found: Sequence[Translation]) -> Known:

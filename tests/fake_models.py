@@ -81,8 +81,7 @@ class Found(NamedTuple):
     attention: Tensor  # (T, S)
 
 
-def follow(model: TableModel, source: list[int], pieces: list[int], alpha: float = 1.0, beta: float = 0.0,
-           gamma: float = 0.0) -> Found:
+def follow(model: TableModel, source: list[int], pieces: list[int], alpha: float = 1.0, beta: float = 0.0) -> Found:
     """Log-probability and score of one given translation, by stepping through it alone."""
     lengths = torch.tensor([len(source) + 1])
     memory = model.encode(torch.tensor([[*source, EOS]]), lengths)
@@ -91,7 +90,7 @@ def follow(model: TableModel, source: list[int], pieces: list[int], alpha: float
         logits, state, attention = model.step(torch.tensor([[previous]]), state, memory)
         total += logits[0, 0].double().log_softmax(0)[piece].item()
         rows.append(torch.zeros(0) if attention is None else attention[0, 0])
-    score = total / ((5 + len(pieces) + 1) / 6) ** alpha + gamma * math.log(len(pieces) + 1)
+    score = total / ((5 + len(pieces) + 1) / 6) ** alpha
     looks = torch.stack(rows)
     if beta:
         score += beta * sum(math.log(min(x, 1.0)) for x in looks.double().sum(0).tolist())
@@ -99,9 +98,9 @@ def follow(model: TableModel, source: list[int], pieces: list[int], alpha: float
 
 
 def all_translations(model: TableModel, source: list[int], longest: int, shortest: int = 0, unknown: bool = False,
-                     alpha: float = 1.0, beta: float = 0.0, gamma: float = 0.0) -> list[Found]:
+                     alpha: float = 1.0, beta: float = 0.0) -> list[Found]:
     """Every translation there is, best first."""
     free = [piece for piece in range(model.vocabulary) if piece not in (PAD, BOS, EOS) and (unknown or piece != UNK)]
-    found = [follow(model, source, list(pieces), alpha, beta, gamma)
+    found = [follow(model, source, list(pieces), alpha, beta)
              for length in range(shortest, longest + 1) for pieces in itertools.product(free, repeat=length)]
     return sorted(found, key=lambda one: -one.score)

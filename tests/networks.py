@@ -20,7 +20,7 @@ VOCABULARY = 30
 
 def network(*, shape="n_to_m", cell="gru", context="attention", feed_context="every_step", output=True,
             score="additive", heads=1, attention_feed="readout", query="previous", start="last", pooling="mean",
-            hops=1, width=None, nonlinearity="tanh", cell_norm=False, transitions=0, lexical=False,
+            hops=1, width=None, nonlinearity="tanh", cell_norm=False, transitions=0,
             **model) -> NetworkSettings:
     """Settings of a small network with the given parts."""
     sizes = {"embedding": 12, "hidden": 16, "encoder_layers": 1, "decoder_layers": 1} | model
@@ -29,8 +29,7 @@ def network(*, shape="n_to_m", cell="gru", context="attention", feed_context="ev
                                  "transitions": transitions},
         "context": {"kind": context, "pooling": pooling, "hops": hops, "width": width},
         "feed": {"context": feed_context, "output": output},
-        "attention": {"score": score, "heads": heads, "feed": attention_feed, "query": query, "start": start,
-                      "lexical": lexical},
+        "attention": {"score": score, "heads": heads, "feed": attention_feed, "query": query, "start": start},
         "model": sizes,
     })
 
@@ -52,7 +51,7 @@ def every_network() -> Iterator[tuple[str, NetworkSettings]]:
     contexts += [{"context": "pooled", "pooling": pooling} for pooling in ("mean", "max")]
     contexts += [{"context": "pooled", "pooling": "attentive", "hops": 3, "width": 24}]
     contexts += [{"context": "attention", "score": score, "attention_feed": feed, "query": query,
-                  "heads": 2 if score == "scaled" else 1, "lexical": score in ("dot", "scaled")}
+                  "heads": 2 if score == "scaled" else 1}
                  for score, (feed, query) in attention]
     cells = [{"cell": "rnn"}, {"cell": "rnn", "nonlinearity": "relu"}, {"cell": "gru"}, {"cell": "lstm"},
              {"cell": "lstm", "transitions": 1}]
@@ -74,11 +73,3 @@ def random_batch(pairs: int = 5, shortest: int = 1, longest: int = 9, seed: int 
     sides = [draw.integers(4, VOCABULARY, size=length).tolist() for length in lengths]
     return make_batch(sides[:pairs], sides[pairs:], range(pairs))
 
-
-def with_opinion(batch: Batch, share: float = 0.5, pieces: int = 5) -> Batch:
-    """With what a teacher might say of it (seq2seq/teacher.py); now and then that is the true piece."""
-    draw = torch.Generator().manual_seed(3)
-    told = torch.randint(4, VOCABULARY, (*batch.target_out.shape, pieces), generator=draw)
-    told[:, ::3, 1] = batch.target_out[:, ::3]
-    shares = torch.rand(told.shape, generator=draw)
-    return batch._replace(soft_pieces=told, soft_shares=share * shares / shares.sum(-1, keepdim=True))

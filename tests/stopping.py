@@ -23,7 +23,7 @@ VARIANTS = {
     "bpe": ALL_AT_ONCE,
     "unigram": {**ALL_AT_ONCE, "averaging": "last", "average_last": 2, "optimizer": {"schedule": "cosine"}},
     "epochs": {"max_updates": None, "max_epochs": 3, "validate_every": None, "checkpoint_minutes": 1e-6, "seed": 3,
-               "best_by": "perplexity", "clip_norm": None, "both_directions": 1, "consistency": 2.0, "cutoff": 0.1,
+               "best_by": "perplexity", "clip_norm": None, "consistency": 2.0,
                "risk": 0.3, "risk_draws": 2,
                "model": {"dropout": {"recurrent": 0.2, "variational": True}}},
 }

@@ -80,20 +80,6 @@ def test_an_epoch_has_every_pair_once_and_in_another_order_than_the_next(corpus)
     assert orders[0].tolist() != orders[1].tolist()
 
 
-def test_in_the_first_epochs_every_pair_comes_both_ways_round(corpus):
-    batches, split = stream(corpus, both_directions=2), corpus.split("train")
-    for epoch, times in ((0, 2), (1, 2), (2, 1)):
-        seen = [(row, tuple(source[: length - 1]), tuple(target[: end - 1]))
-                for chunk in range(batches.chunks) for batch in batches.chunk(epoch, chunk)
-                for row, source, length, target, end in zip(
-                    batch.rows.tolist(), batch.source.tolist(), batch.source_lengths.tolist(),
-                    batch.target_out.tolist(), batch.target_lengths.tolist(), strict=True)]
-        pairs = [(row, *(tuple(side[0].tolist()) for side in split.ids([row]))) for row in range(len(split))]
-        turned = [(row, target, source) for row, source, target in pairs]
-        assert sorted(seen) == sorted(pairs + turned * (times - 1))
-    assert all(map(same, batches.chunk(2, 0), stream(corpus).chunk(2, 0)))  # then as if there had been nothing
-
-
 def test_rows_are_those_of_the_split(corpus):
     split = corpus.split("train")
     for batch in stream(corpus).chunk(0, 0)[:3]:

@@ -71,16 +71,6 @@ def test_with_two_decoders_too(place):
     assert_same_curve(place / "runs" / "both_ends", place / "runs" / "both_ends_by_two")
 
 
-def test_with_a_teacher_too(place):
-    for processes, name in ((1, "taught"), (2, "taught_by_two")):
-        done = run(place, processes, *TRAIN, f"run=runs/{name}", "teacher=runs/one", "training.max_updates=6")
-        assert done.returncode == 0, done.stderr
-        assert done.stderr.count("teacher: runs/one on 120 pairs") == 1
-    assert_same_curve(place / "runs" / "taught", place / "runs" / "taught_by_two")
-    (untaught, *_), (taught, *_) = (read_metrics(place / "runs" / name).train for name in ("one", "taught"))
-    assert untaught["smoothed_loss"] != pytest.approx(taught["smoothed_loss"], rel=1e-4)
-
-
 # As a command, and then the names of the threads that are left of it.
 THREADS_LEFT = """
 import os, runpy, sys

@@ -10,7 +10,7 @@ import numpy as np
 import pytest
 import torch
 from commands import is_one_line, run_here
-from networks import build, every_network, network, random_batch, with_opinion
+from networks import build, every_network, network, random_batch
 from tape import TapeRecorder, as_on_cuda
 from tiny_corpus import make_corpus
 
@@ -130,15 +130,6 @@ def test_in_every_kind_of_training(chosen, monkeypatch):
     recorder, near = TapeRecorder(), {"rtol": 0.05, "atol": 0.02} if "precision" in chosen else {}
     settings = network(cell="lstm", attention_feed="upper_layers", decoder_layers=2, residual=True)
     check_updates(*both(settings, recorder, **chosen), batches(1), **near)
-    assert recorder.recorded == 4
-
-
-@pytest.mark.parametrize("consistency", [0.0, 2.0])
-def test_with_a_teacher(consistency, monkeypatch):
-    as_on_cuda(monkeypatch)
-    recorder = TapeRecorder()
-    made = [with_opinion(batch) for batch in batches(2)]
-    check_updates(*both(network(reverse_target=True), recorder, consistency=consistency), made)
     assert recorder.recorded == 4
 
 

@@ -4,7 +4,7 @@ import pytest
 import torch
 
 from seq2seq.models import output
-from seq2seq.models.output import Soft, log_probabilities, output_loss, reference_loss
+from seq2seq.models.output import log_probabilities, output_loss, reference_loss
 
 R, E, V, PAD = 37, 6, 19, 0
 
@@ -17,22 +17,14 @@ def tensors():
             torch.randn(V, requires_grad=True)], target
 
 
-def soft_part(rows=R) -> Soft:
-    """A piece may come twice, or be the target."""
-    draw = torch.Generator().manual_seed(1)
-    pieces, shares = torch.randint(0, V, (rows, 4), generator=draw), torch.rand(rows, 4, generator=draw)
-    return Soft(pieces, 0.8 * shares / shares.sum(1, keepdim=True))
-
-
 @pytest.mark.parametrize("smoothing", [0.0, 0.1])
 @pytest.mark.parametrize("block", [V, 7 * V, 10**6])  # one row, an uneven block, all rows at once
-@pytest.mark.parametrize("soft", [None, soft_part()], ids=["plain", "soft"])
-def test_loss_and_gradients_equal_the_reference(monkeypatch, smoothing, block, soft):
+def test_loss_and_gradients_equal_the_reference(monkeypatch, smoothing, block):
     monkeypatch.setattr(output, "BLOCK_LOGITS", block)
     results = []
     for function in (output_loss, reference_loss):
         parameters, target = tensors()
-        loss = function(*parameters, target, smoothing, PAD, soft=soft)
+        loss = function(*parameters, target, smoothing, PAD)
         (loss.smoothed / 7).backward()  # a factor behind the sum must reach the gradients
         results.append([loss.smoothed, loss.nll, *(parameter.grad for parameter in parameters)])
     for fast, reference in zip(*results, strict=True):

@@ -116,7 +116,7 @@ def test_those_that_rescore_search_as_well(forward: Path, back: list[Path], agai
     """The candidates are those of all beams, and each has the score that it would have had in the first one."""
     leftwards = make_bundle(corpus.parent / "leftwards_too", corpus, seed=8, reverse_target=True)
     rescore = [again[0], again[1], leftwards]
-    usual = {"device": "cpu", "beam_size": 4, "length_penalty": 0.7, "length_reward": 0.4}
+    usual = {"device": "cpu", "beam_size": 4, "length_penalty": 0.7}
     beams = [Translator.load(run, n_best=4, **usual).translate_lines(LINES)
              for run in (forward, *rescore)]
     choices = []
@@ -130,7 +130,7 @@ def test_those_that_rescore_search_as_well(forward: Path, back: list[Path], agai
         texts = list(dict.fromkeys(one.text for beam in beams for one in beam[row].candidates))
         sources = [line] * len(texts)
         first = {one.text: one.score for one in beams[0][row].candidates}
-        forced = [without_coverage(value, length, 0.7, 0.4) for value, length in own.log_probabilities(sources, texts)]
+        forced = [without_coverage(value, length, 0.7) for value, length in own.log_probabilities(sources, texts)]
         ranked = sorted(((first.get(text, value) + 0.3 * told + 30 * said, text) for text, value, told, said in zip(
             texts, forced, mean_score(scorers(back), texts, sources), mean_score(scorers(rescore), sources, texts),
             strict=True)), reverse=True)

@@ -227,7 +227,7 @@ def test_a_fork_with_other_batches_begins_the_epoch_anew(corpus, parent, tmp_pat
 
 
 @pytest.mark.parametrize("change", [
-    {"batch_pieces": 100}, {"max_pieces": 50}, {"subword_sampling": {"target": 0.2}}, {"both_directions": 9},
+    {"batch_pieces": 100}, {"max_pieces": 50}, {"subword_sampling": {"target": 0.2}},
     {"graphs": True}, {"seed": 2}], ids=lambda change: next(iter(change)))
 @pytest.mark.parametrize("with_plan", [True, False], ids=["", "older_checkpoint"])
 def test_a_fork_keeps_no_position_of_other_batches(corpus, parent, tmp_path, caplog, change, with_plan):

@@ -237,13 +237,9 @@ def test_mistakes_are_one_line(run: Path, halves: tuple[Path, Path], command: st
     assert is_one_line(done) and line.format(**names) in done.err, done.err
 
 
-@pytest.mark.parametrize(("model", "line"), [
-    ({"reverse_target": True}, "model.reverse_decoder=true is a second decoder from right to left, and with "
-                               "model.reverse_target=true the first is one. Choose model.reverse_target=false."),
-    ({}, "teacher=runs/a says what comes behind what stands to the left, and with model.reverse_decoder=true this "
-         "model writes from the right too. Choose model.reverse_decoder=false, or leave teacher= out."),
-])
-def test_what_does_not_go_together(model: dict[str, bool], line: str) -> None:
+def test_what_does_not_go_together() -> None:
     with pytest.raises(SettingError) as caught:
-        read_settings(TrainSettings, {"model": {"reverse_decoder": True, **model}, "teacher": "runs/a"})
-    assert str(caught.value) == line
+        read_settings(TrainSettings, {"model": {"reverse_decoder": True, "reverse_target": True}})
+    assert str(caught.value) == (
+        "model.reverse_decoder=true is a second decoder from right to left, and with model.reverse_target=true the "
+        "first is one. Choose model.reverse_target=false.")

@@ -13,7 +13,7 @@ from networks import build, network
 from seq2seq.batches import make_batch
 from seq2seq.errors import SettingError, UserError
 from seq2seq.search import Ensemble, translate_ids
-from seq2seq.search.penalties import Coverage, length_penalty, length_reward, without_coverage
+from seq2seq.search.penalties import Coverage, length_penalty, without_coverage
 from seq2seq.search.sampling import draw, reference_where_it_falls, where_it_falls
 from seq2seq.search.top import top
 from seq2seq.settings.search import SearchKind, SearchSettings
@@ -40,19 +40,16 @@ def sample(**settings) -> SearchSettings:
     return SearchSettings(kind=SearchKind.SAMPLE, **settings)
 
 
-KINDS = [greedy(), beam(), beam(beam_size=3, n_best=3, coverage_penalty=0.3, min_length=2, length_reward=0.8),
-         sample(n_best=2, seed=3, length_reward=3.0), sample(top_p=0.8, temperature=0.7)]
+KINDS = [greedy(), beam(), beam(beam_size=3, n_best=3, coverage_penalty=0.3, min_length=2),
+         sample(n_best=2, seed=3), sample(top_p=0.8, temperature=0.7)]
 
 
-@pytest.mark.parametrize(("alpha", "beta", "gamma"), [
-    (0.0, 0.0, 0.0), (0.0, 0.5, 0.0), (0.6, 0.0, 0.0), (1.0, 0.2, 0.0), (2.0, 0.0, 0.0), (0.0, 0.0, 2.0),
-    (1.5, 0.2, 0.7)])
-def test_a_large_enough_beam_finds_the_best_translations_of_all(alpha: float, beta: float, gamma: float) -> None:
+@pytest.mark.parametrize(("alpha", "beta"), [(0.0, 0.0), (0.0, 0.5), (0.6, 0.0), (1.0, 0.2), (2.0, 0.0), (1.5, 0.2)])
+def test_a_large_enough_beam_finds_the_best_translations_of_all(alpha: float, beta: float) -> None:
     model = TableModel(vocabulary=7, seed=1)
-    settings = beam(beam_size=200, n_best=5, max_length=4, length_penalty=alpha, coverage_penalty=beta,
-                    length_reward=gamma)
+    settings = beam(beam_size=200, n_best=5, max_length=4, length_penalty=alpha, coverage_penalty=beta)
     for source, found in zip(SOURCE, translate_ids(model, SOURCE, settings, attention=True), strict=True):
-        expected = all_translations(model, source, 4, alpha=alpha, beta=beta, gamma=gamma)[:5]
+        expected = all_translations(model, source, 4, alpha=alpha, beta=beta)[:5]
         assert [one.pieces for one in found] == [one.pieces for one in expected]
         for one, other in zip(found, expected, strict=True):
             assert one.score == pytest.approx(other.score, abs=1e-4)
@@ -129,8 +126,7 @@ def test_scores_and_attention_are_those_of_the_pieces(settings: SearchSettings) 
         assert found == sorted(found, key=lambda one: -one.score)
         assert settings.kind is SearchKind.GREEDY or len(found) == settings.n_best
         for one in found:
-            alone = follow(model, ids, one.pieces, settings.length_penalty, settings.coverage_penalty,
-                           settings.length_reward)
+            alone = follow(model, ids, one.pieces, settings.length_penalty, settings.coverage_penalty)
             assert one.log_probability == pytest.approx(alone.log_probability, abs=1e-4)
             assert one.score == pytest.approx(alone.score, abs=1e-4)
             torch.testing.assert_close(one.attention, alone.attention)
@@ -223,9 +219,7 @@ def test_top_equals_topk(shape: tuple[int, ...], k: int) -> None:
 
 
 def test_penalties_are_the_equations() -> None:
-    assert length_reward(1, 2.5) == 0
-    assert length_reward(torch.tensor([1, 8]), 2.5).tolist() == pytest.approx([0, 2.5 * math.log(8)])
-    assert without_coverage(-3.0, 7, 1.0, 0.5) == pytest.approx(-1.5 + 0.5 * math.log(7))
+    assert without_coverage(-3.0, 7, 1.0) == pytest.approx(-1.5)
     assert length_penalty(1, 0.7) == 1
     assert length_penalty(7, 1.0) == pytest.approx(2)
     coverage = Coverage(0.5)

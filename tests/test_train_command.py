@@ -97,7 +97,7 @@ def test_help_names_groups_settings_and_an_example(place):
                           capture_output=True)
     for words in ("python train.py corpus=", "cell: gru, lstm, rnn", "shape: n_to_1, n_to_m, n_to_n, one_to_n",
                   "context: attention, last, none, pooled, projected",
-                  "recipe: large, medium, none, risk, sampling, small_corpus",
+                  "recipe: large, medium, none, risk, small_corpus",
                   "batch_pieces: 1500", "torchrun"):
         assert words in done.stdout
     assert list(place.iterdir()) == [place / "data"] or (place / "runs").exists()

@@ -16,7 +16,6 @@ from seq2seq.models.deep_cell import make_cell
 from seq2seq.models.encoder import Encoder
 from seq2seq.models.encoder_decoder import EncoderDecoder
 from seq2seq.models.labeller import Labeller
-from seq2seq.models.lexical import Lexical
 from seq2seq.models.one_input import OneInput
 from seq2seq.models.words import Words
 from seq2seq.settings.model import LABELS, ContextKind, FeedContext, NetworkSettings, Shape, Tie
@@ -56,7 +55,6 @@ def _decoder(settings: NetworkSettings) -> Decoder:
         embedding=model.embedding, hidden=model.hidden, context=settings.context_size, layers=model.decoder_layers,
         readout=model.readout, attention=attention, attention_feed=settings.attention.feed,
         attention_query=settings.attention.query, attention_start=settings.attention.start,
-        lexical=Lexical(model.embedding) if attention is not None and settings.attention.lexical else None,
         context_every_step=settings.feed.context is FeedContext.EVERY_STEP, output_fed=settings.feed.output,
         **_stack(settings))
 

@@ -1,19 +1,15 @@
-"""Consistency: every row of a batch is read twice, under two draws of dropout, and both shall say the same.
+"""R-Drop: every row of a batch is read twice, under two draws of dropout, and both readings are to agree.
 
-With p and q the two distributions of a place:
+With p and q the two distributions of one position (Liang et al. 2021, equations 2 to 4, divided by two):
 
-    R-Drop   loss = (loss_p + loss_q) / 2 + a (KL(p || q) + KL(q || p)) / 4     Liang et al. 2021, (2) to (4), over two
-    SimCut   loss = loss_p + a KL(p || q),  q from a row with whole words cut   Gao et al. 2022
+    loss = (loss_p + loss_q) / 2 + a (KL(p || q) + KL(q || p)) / 4
 
-loss_p is the smoothed cross-entropy of output.py, a teacher's part of the target with it; with a = 0 R-Drop is its
-mean over two draws. SimCut's cut words are embeddings set to zero on both sides, another draw for every row; the
-gradient goes through p and q.
+loss_p is the smoothed cross-entropy of output.py. With a = 0 the loss is its mean over two draws.
 
 As in output.py the gradient to the logits z of p and x of q is formed while a block of them is at hand. With
 d = log p - log q, and t the smoothed target:
 
-    R-Drop   dz = (p - t) / 2 + a (p (d - KL(p || q)) + p - q) / 4,    dx likewise with p and q in each other's place
-    SimCut   dz = p - t + a p (d - KL(p || q)),                        dx = a (q - p)
+    dz = (p - t) / 2 + a (p (d - KL(p || q)) + p - q) / 4,    dx likewise with p and q exchanged
 
 `reference_loss` is the plain formula.
 """
@@ -27,7 +23,7 @@ import torch.nn.functional as F
 from torch import Tensor
 
 from seq2seq.batches import Batch
-from seq2seq.models.output import Soft, answers, block_rows, product_dtype
+from seq2seq.models.output import block_rows, product_dtype
 from seq2seq.models.records import Loss
 
 
@@ -37,44 +33,35 @@ def twice(batch: Batch) -> Batch:
 
 
 def consistent_loss(features: Tensor, weight: Tensor, bias: Tensor, target: Tensor, smoothing: float, ignore: int,
-                    strength: float, cut: bool = False, soft: Soft | None = None) -> Loss:
-    """features (2R, E): row i of the first half and row i of the second are the same place. target (2R,), soft (2R, K)
-    likewise.
+                    strength: float) -> Loss:
+    """features (2R, E): row i of the first half and row i of the second are the same position. target (2R,) likewise.
 
-    `strength` is a; `cut` says that the second half was read with words cut (SimCut). The sums are over R rows, as if
-    each had come once; rows whose target is `ignore` count nothing.
+    `strength` is a. The sums are over R rows, as if each had come once; rows whose target is `ignore` count nothing.
     """
-    smoothed, nll = _ConsistentLoss.apply(features, weight, bias, target, smoothing, ignore, strength, cut, soft,
+    smoothed, nll = _ConsistentLoss.apply(features, weight, bias, target, smoothing, ignore, strength,
                                           product_dtype(features))
     return Loss(smoothed, nll)
 
 
 def reference_loss(features: Tensor, weight: Tensor, bias: Tensor, target: Tensor, smoothing: float, ignore: int,
-                   strength: float, cut: bool = False, soft: Soft | None = None) -> Loss:
+                   strength: float) -> Loss:
     """The same sums, their gradient by autograd."""
     target = target.chunk(2)[0]
     p, q = (part.log_softmax(dim=-1) for part in F.linear(features, weight, bias).float().chunk(2))
     real = (target != ignore).float()
-    answer = p if cut else (p + q) / 2
-    pieces, shares = answers(target.clamp(min=0), None if soft is None else soft.rows(slice(len(target))))
-    told = answer.gather(1, pieces)
-    nll = -told[:, 0]
-    smoothed = -(1 - smoothing) * (shares * told).sum(dim=1) - smoothing * answer.mean(dim=-1)
-    if cut:
-        apart = strength * (p.exp() * (p - q)).sum(dim=-1)                   # KL(p || q)
-    else:
-        apart = strength / 4 * ((p.exp() - q.exp()) * (p - q)).sum(dim=-1)  # KL(p || q) + KL(q || p)
+    answer = (p + q) / 2
+    nll = -answer.gather(1, target.clamp(min=0)[:, None])[:, 0]
+    smoothed = (1 - smoothing) * nll - smoothing * answer.mean(dim=-1)
+    apart = strength / 4 * ((p.exp() - q.exp()) * (p - q)).sum(dim=-1)  # KL(p || q) + KL(q || p)
     return Loss(((smoothed + apart) * real).sum(), (nll * real).sum().detach())
 
 
 class _ConsistentLoss(torch.autograd.Function):
     @staticmethod
     def forward(ctx: Any, features: Tensor, weight: Tensor, bias: Tensor, target: Tensor, smoothing: float,
-                ignore: int, strength: float, cut: bool, soft: Soft | None,
-                dtype: torch.dtype) -> tuple[Tensor, Tensor]:
+                ignore: int, strength: float, dtype: torch.dtype) -> tuple[Tensor, Tensor]:
         first, second = features.chunk(2)
         target = target.chunk(2)[0]
-        soft = None if soft is None else soft.rows(slice(len(target)))
         smoothed = features.new_zeros((), dtype=torch.float32)
         nll = smoothed.clone()
         gradients = [torch.empty_like(features), torch.zeros_like(weight), torch.zeros_like(bias)]
@@ -85,9 +72,8 @@ class _ConsistentLoss(torch.autograd.Function):
             for block in (slice(start, start + rows) for start in range(0, len(target), rows)):
                 r = [half[block].to(dtype) for half in (first, second)]
                 p, q = (F.linear(part, w, b).float().log_softmax(dim=-1) for part in r)
-                real = (target[block] != ignore).float()
-                answered = answers(target[block].clamp(min=0), None if soft is None else soft.rows(block))
-                sums, tables = _of_logits(p, q, answered, real, smoothing, strength, cut)
+                y = target[block]
+                sums, tables = _of_logits(p, q, y.clamp(min=0)[:, None], (y != ignore).float(), smoothing, strength)
                 smoothed += sums[0]
                 nll += sums[1]
                 for part, table, into in zip(r, tables, (of_first, of_second), strict=True):
@@ -101,40 +87,27 @@ class _ConsistentLoss(torch.autograd.Function):
 
     @staticmethod
     def backward(ctx: Any, smoothed: Tensor, _: Tensor) -> tuple[Tensor | None, ...]:  # type: ignore[override]
-        return *(gradient * smoothed for gradient in ctx.saved_tensors), *[None] * 7
+        return *(gradient * smoothed for gradient in ctx.saved_tensors), *[None] * 5
 
 
-def _of_logits(log_p: Tensor, log_q: Tensor, answered: tuple[Tensor, Tensor], real: Tensor, smoothing: float,
-               strength: float, cut: bool) -> tuple[tuple[Tensor, Tensor], tuple[Tensor, Tensor]]:
-    """Tables (R, V), what output.answers says, real (R,) -> the sums (smoothed, nll), and dz, dx, both (R, V).
+def _of_logits(log_p: Tensor, log_q: Tensor, y: Tensor, real: Tensor, smoothing: float,
+               strength: float) -> tuple[tuple[Tensor, Tensor], tuple[Tensor, Tensor]]:
+    """Tables (R, V), target y (R, 1), real (R,) -> the sums (smoothed, nll), and dz, dx, both (R, V).
 
     The table log_p is overwritten.
     """
-    V, share = log_p.shape[-1], 1.0 if cut else 0.5  # share: of loss_p
-    at, shares = answered
-    mean, told = log_p.mean(dim=-1) * share, log_p.gather(1, at) * share
-    if not cut:
-        mean += log_q.mean(dim=-1) * share
-        told += log_q.gather(1, at) * share
-    nll = -told[:, 0]
-    smoothed = (smoothing - 1) * (shares * told).sum(dim=1) - smoothing * mean
+    V = log_p.shape[-1]
+    mean = (log_p.mean(dim=-1) + log_q.mean(dim=-1)) / 2
+    nll = -(log_p.gather(1, y) + log_q.gather(1, y))[:, 0] / 2
+    smoothed = (1 - smoothing) * nll - smoothing * mean
     p, q = log_p.exp(), log_q.exp()
-    d = log_p.sub_(log_q)  # in its place
-    forth = torch.linalg.vecdot(p, d)  # KL(p || q)
-    if cut:
-        apart = strength * forth
-        dz = (d + (1 / strength - forth[:, None])).mul_(p).mul_(strength)
-        dx = (q - p).mul_(strength)
-        taught: tuple[Tensor, ...] = (dz,)
-    else:
-        a, back = strength / 4, -torch.linalg.vecdot(q, d)  # KL(q || p)
-        apart = a * (forth + back)
-        dz = (d + (1 + 0.5 / a - forth[:, None])).mul_(p).sub_(q).mul_(a)
-        dx = d.neg_().add_(1 + 0.5 / a - back[:, None]).mul_(q).sub_(p).mul_(a)
-        taught = (dz, dx)
-    for table in taught:  # minus t
-        table.sub_(smoothing / V * share)
-        table.scatter_add_(1, at, shares * ((smoothing - 1) * share))
+    d = log_p.sub_(log_q)  # in its memory
+    forth, back = torch.linalg.vecdot(p, d), -torch.linalg.vecdot(q, d)  # KL(p || q), KL(q || p)
+    a = strength / 4
+    dz = (d + (1 + 0.5 / a - forth[:, None])).mul_(p).sub_(q).mul_(a)
+    dx = d.neg_().add_(1 + 0.5 / a - back[:, None]).mul_(q).sub_(p).mul_(a)
     for table in (dz, dx):
+        table.sub_(smoothing / V / 2)  # minus t / 2
+        table.scatter_add_(1, y, torch.full_like(y, (smoothing - 1) / 2, dtype=torch.float32))
         table.mul_(real[:, None])
-    return (((smoothed + apart) * real).sum(), (nll * real).sum()), (dz, dx)
+    return (((smoothed + a * (forth + back)) * real).sum(), (nll * real).sum()), (dz, dx)

@@ -15,8 +15,6 @@ Where c_t of attention enters (`attention.feed`):
     input         query=previous: c_t = attend(s^1_{t-1}), s_t = f(s_{t-1}, y_{t-1}, c_t)       Bahdanau
                   query=current:  s_t = f(s_{t-1}, y_{t-1}, c_{t-1}), c_t = attend(s_t)         Luong
 
-With attention.lexical the attended source embeddings are added to r_t (lexical.py).
-
 `sequence` answers all T steps of teacher forcing: at once unless attention.feed=input, where step t needs
 c of step t-1 and the steps go one by one. `step` is one step of K hypotheses, for search.
 """
@@ -30,7 +28,6 @@ from torch import Tensor, nn
 from seq2seq.models.attention import Attention
 from seq2seq.models.cells import Cell, CellState, MakeCell
 from seq2seq.models.dropout import Dropout
-from seq2seq.models.lexical import Lexical
 from seq2seq.models.readout import Readout
 from seq2seq.models.records import Memory, State
 from seq2seq.settings.model import (
@@ -47,11 +44,11 @@ class Decoder(nn.Module):
     def __init__(self, *, cell: MakeCell, embedding: int, hidden: int, context: int, layers: int, residual: bool,
                  layer_norm: bool, dropout: float, variational: bool, readout: ReadoutKind, attention: Attention | None,
                  attention_feed: AttentionFeed, attention_query: AttentionQuery, attention_start: AttentionStart,
-                 lexical: Lexical | None, context_every_step: bool, output_fed: bool) -> None:
+                 context_every_step: bool, output_fed: bool) -> None:
         """`context` is the size C of c."""
         super().__init__()
         self.attention, self.attention_feed, self.attention_query = attention, attention_feed, attention_query
-        self.attention_start, self.lexical = attention_start, lexical
+        self.attention_start = attention_start
         self.context_every_step, self.output_fed, self.residual = context_every_step, output_fed, residual
         stepwise = attention is not None and attention_feed is AttentionFeed.INPUT
         upper = attention is not None and attention_feed is AttentionFeed.UPPER_LAYERS
@@ -91,7 +88,7 @@ class Decoder(nn.Module):
         x = memory.final.new_zeros(len(memory.final), steps, 0 if self.context_in_input else 1) if y is None else y
         state = [self._initial(layer, memory) for layer in range(len(self.cells))]
         s = self.cell(0).sequence(x, self.cell(0).state_from(state[0]), constant)
-        c, weights = self._attend(s, memory) if self.upper else (None, None)
+        c = self._attend(s, memory)[0] if self.upper else None
         for layer in range(1, len(self.cells)):
             below = self.dropout(self.norms[layer - 1](s))
             cell = self.cell(layer)
@@ -102,14 +99,14 @@ class Decoder(nn.Module):
         if self.attention is None:
             c = self._spread(memory.context, 1) if self.context_every_step else None
         elif c is None:
-            c, weights = self._attend(s, memory)
-        return self._read(s, c, y, weights, memory)
+            c, _ = self._attend(s, memory)
+        return self.readout(s, c, y)
 
     def step(self, y: Tensor | None, state: State, memory: Memory) -> tuple[Tensor, State, Tensor | None]:
         """Embedded previous outputs (B, K, E) -> r (B, K, E), the next state, attention (B, K, S) or None."""
         s, c, layers, weights = self._advance(y, state, memory)
         fed = c if self.stepwise else None
-        return self._read(s, c, y, weights, memory), State(layers, fed), weights
+        return self.readout(s, c, y), State(layers, fed), weights
 
     def _advance(self, y: Tensor | None, state: State, memory: Memory
                  ) -> tuple[Tensor, Tensor | None, tuple[CellState, ...], Tensor | None]:
@@ -156,21 +153,18 @@ class Decoder(nn.Module):
         x = [cell.b] * steps if y is None else F.linear(y, of_output, cell.b).unbind(dim=1)
         states: list[Tensor] = []
         contexts: list[Tensor] = []
-        attended: list[Tensor] = []
         draws = cell.draws()
         for t in range(steps):
             c, weights = self._context_before(state, memory)
             assert c is not None  # stepwise: attention answers, or its last answer was kept
             gates = F.linear(c[:, 0], of_context) + x[t]
             bottom = cell.equation_step(gates, tuple(part[:, 0] for part in state.layers[0]), draws)
-            s, c, layers, weights = self._above(tuple(part[:, None] for part in bottom), c, weights, state, memory)
-            assert c is not None and weights is not None
+            s, c, layers, _ = self._above(tuple(part[:, None] for part in bottom), c, weights, state, memory)
+            assert c is not None
             state = State(layers, c)
             states.append(s)
             contexts.append(c)
-            attended.append(weights)
-        s, c = torch.cat(states, dim=1), torch.cat(contexts, dim=1)
-        return self._read(s, c, y, torch.cat(attended, dim=1) if self.lexical is not None else None, memory)
+        return self.readout(torch.cat(states, dim=1), torch.cat(contexts, dim=1), y)
 
     def cell(self, layer: int) -> Cell:
         cell = self.cells[layer]
@@ -184,13 +178,6 @@ class Decoder(nn.Module):
             known = _mean(memory) if self.attention_start is AttentionStart.MEAN else memory.final
         assert known is not None
         return self.bridges[layer](known) if self.bridges else known
-
-    def _read(self, s: Tensor, c: Tensor | None, y: Tensor | None, weights: Tensor | None, memory: Memory) -> Tensor:
-        r = self.readout(s, c, y)
-        if self.lexical is None:
-            return r
-        assert weights is not None and memory.embedded is not None
-        return r + self.lexical(weights, memory.embedded)
 
     def _attend(self, queries: Tensor, memory: Memory) -> tuple[Tensor, Tensor]:
         assert self.attention is not None

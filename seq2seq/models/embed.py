@@ -21,18 +21,10 @@ class Embed(nn.Module):
         super().__init__()
         self.dropout, self.word_dropout = Dropout(dropout, variational), word_dropout
 
-    def forward(self, table: nn.Embedding, ids: Tensor, cutoff: float = 0.0) -> Tensor:
-        """ids of any shape -> the same with E behind.
-
-        `cutoff` takes the place of word dropout in the second half of the rows (consistency.py).
-        """
+    def forward(self, table: nn.Embedding, ids: Tensor) -> Tensor:
+        """ids of any shape -> the same with E behind."""
         x = self.dropout(table(ids) * math.sqrt(table.embedding_dim))
-        if self.training and (self.word_dropout > 0 or cutoff > 0):
-            draw = torch.rand(ids.shape, device=ids.device)
-            if cutoff > 0:
-                first, second = draw.chunk(2)
-                keep = torch.cat([first >= self.word_dropout, second >= cutoff])
-            else:
-                keep = draw >= self.word_dropout
+        if self.training and self.word_dropout > 0:
+            keep = torch.rand(ids.shape, device=ids.device) >= self.word_dropout
             x = x * keep[..., None]
         return x

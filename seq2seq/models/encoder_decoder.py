@@ -29,7 +29,7 @@ from seq2seq.models.dropout import Dropout
 from seq2seq.models.embed import Embed
 from seq2seq.models.encoder import Encoder, reverse_by_length
 from seq2seq.models.one_input import OneInput
-from seq2seq.models.output import Soft, log_probabilities, output_loss, real_rows
+from seq2seq.models.output import log_probabilities, output_loss, real_rows
 from seq2seq.models.records import Loss, Memory, State
 from seq2seq.tokenizer import PAD
 
@@ -55,21 +55,21 @@ class EncoderDecoder(nn.Module):
         self.reverse_decoder = reverse_decoder
 
     def forward(self, batch: Batch, label_smoothing: float = 0.0, scheduled_sampling: float = 0.0,
-                consistency: float = 0.0, cutoff: float = 0.0, weights: Tensor | None = None) -> Loss:
+                consistency: float = 0.0, weights: Tensor | None = None) -> Loss:
         """The summed loss of a batch over its real target pieces; in training with a second decoder the mean of both.
 
-        `consistency` is the strength of R-Drop, with `cutoff` that of SimCut (consistency.py); `weights` (B,) says how
-        much each row counts, goes with neither, and is for the first decoder alone.
+        `consistency` is the strength of R-Drop (consistency.py); `weights` (B,) says how much each row counts, does not
+        go with it, and is for the first decoder alone.
         """
         if consistency > 0:
             batch = twice(batch)
-        memory = self.encode(batch.source, batch.source_lengths, cutoff)
-        loss = self._loss(batch, memory, label_smoothing, scheduled_sampling, consistency, cutoff, weights)
+        memory = self.encode(batch.source, batch.source_lengths)
+        loss = self._loss(batch, memory, label_smoothing, scheduled_sampling, consistency, weights)
         if self.reverse_decoder is None or not self.training or weights is not None:
             return loss
         other = self.from_the_right()
         again = other._loss(batch, other._read_by_decoder(memory), label_smoothing, scheduled_sampling, consistency,
-                            cutoff, None)
+                            None)
         return Loss((loss.smoothed + again.smoothed) / 2, (loss.nll + again.nll) / 2)
 
     def from_the_right(self) -> EncoderDecoder:
@@ -83,25 +83,23 @@ class EncoderDecoder(nn.Module):
         return other
 
     def _loss(self, batch: Batch, memory: Memory, label_smoothing: float, scheduled_sampling: float,
-              consistency: float, cutoff: float, weights: Tensor | None) -> Loss:
+              consistency: float, weights: Tensor | None) -> Loss:
         """Of what the decoder makes of the memory, each row of the batch as often as it is there."""
         batch = self.as_written(batch)
         target_in = batch.target_in
         if scheduled_sampling > 0:
             target_in = self._mix_in_own(target_in, memory, scheduled_sampling)
-        features = self._features(target_in, memory, cutoff)
+        features = self._features(target_in, memory)
         if self.readout_dropout.variational:  # while a row's steps are still together
             features = self.readout_dropout(features)
-        taught = [batch.soft_pieces, batch.soft_shares] if batch.soft_pieces.shape[-1] else []
-        beside = [] if weights is None else [weights[:, None].expand_as(batch.target_out)]
-        target, features, *others = real_rows(batch.target_out, features, *taught, *beside)
-        soft = Soft(*others[:2]) if taught else None
+        counts = [] if weights is None else [weights[:, None].expand_as(batch.target_out)]
+        target, features, *counts = real_rows(batch.target_out, features, *counts)
         if not self.readout_dropout.variational:
             features = self.readout_dropout(features)
         output = (features, self.output_weight, self.output_bias, target, label_smoothing, PAD)
         if consistency > 0:
-            return consistent_loss(*output, consistency, cutoff > 0, soft)
-        return output_loss(*output, None if weights is None else others[-1], soft)
+            return consistent_loss(*output, consistency)
+        return output_loss(*output, *counts)
 
     def logits(self, batch: Batch) -> Tensor:
         """Teacher forcing: the logits of y_1..y_T, (B, T, V), in reading order."""
@@ -132,32 +130,24 @@ class EncoderDecoder(nn.Module):
         lengths = batch.target_lengths.to(batch.target_in.device) - 1
         # BOS stays in front: what follows it are the M pieces.
         pieces = reverse_by_length(batch.target_in[:, 1:], lengths)
-        turned = batch._replace(target_in=torch.cat([batch.target_in[:, :1], pieces], dim=1),
-                                target_out=reverse_by_length(batch.target_out, lengths))
-        if not batch.soft_pieces.shape[-1]:
-            return turned
-        return turned._replace(soft_pieces=reverse_by_length(batch.soft_pieces, lengths),
-                               soft_shares=reverse_by_length(batch.soft_shares, lengths))
+        return batch._replace(target_in=torch.cat([batch.target_in[:, :1], pieces], dim=1),
+                              target_out=reverse_by_length(batch.target_out, lengths))
 
     def as_read(self, steps: Tensor, lengths: Tensor) -> Tensor:
         """What belongs to the steps of writing (B, T, X), in reading order; `lengths` (B,) with EOS."""
         return reverse_by_length(steps, lengths.to(steps.device) - 1) if self.reverse_target else steps
 
-    def encode(self, source: Tensor, lengths: Tensor, cutoff: float = 0.0) -> Memory:
+    def encode(self, source: Tensor, lengths: Tensor) -> Memory:
         """Source ids (B, S), EOS last and PAD behind, lengths (B,) -> the sentences' memory."""
         lengths = lengths.to(source.device)
         if self.reverse_source:  # x_{N-1}..x_1, EOS stays last
             source = reverse_by_length(source, lengths - 1)
-        embedded = self.embed(self.source_embedding, source, cutoff)
-        states, final = self.encoder(embedded, lengths)
+        states, final = self.encoder(self.embed(self.source_embedding, source), lengths)
         if self.reverse_source:  # back in reading order, so that attention weights name source positions
             states = reverse_by_length(states, lengths - 1)
         mask = torch.arange(source.shape[1], device=source.device) < lengths[:, None]
         context = None if self.context is None else self.context(states, final, mask)
-        memory = self._read_by_decoder(Memory(states, final, mask, lengths, context, keys=None, values=None))
-        if self.decoder.lexical is None:
-            return memory
-        return memory._replace(embedded=reverse_by_length(embedded, lengths - 1) if self.reverse_source else embedded)
+        return self._read_by_decoder(Memory(states, final, mask, lengths, context, keys=None, values=None))
 
     def _read_by_decoder(self, memory: Memory) -> Memory:
         """With what this decoder's attention, if it has one, compares with and sums up."""
@@ -180,12 +170,12 @@ class EncoderDecoder(nn.Module):
         features, state, weights = self.decoder.step(self.embed_previous(previous), state, memory)
         return self._output(features), state, weights
 
-    def embed_previous(self, previous: Tensor, cutoff: float = 0.0) -> Tensor | None:
+    def embed_previous(self, previous: Tensor) -> Tensor | None:
         """y_{t-1} as the decoder takes it: ids (B, T) -> (B, T, E), None where outputs are not fed back."""
-        return self.embed(self.target_embedding, previous, cutoff) if self.decoder.output_fed else None
+        return self.embed(self.target_embedding, previous) if self.decoder.output_fed else None
 
-    def _features(self, target_in: Tensor, memory: Memory, cutoff: float = 0.0) -> Tensor:
-        return self.decoder.sequence(self.embed_previous(target_in, cutoff), memory, target_in.shape[1])
+    def _features(self, target_in: Tensor, memory: Memory) -> Tensor:
+        return self.decoder.sequence(self.embed_previous(target_in), memory, target_in.shape[1])
 
     def _output(self, features: Tensor) -> Tensor:
         return F.linear(self.readout_dropout(features), self.output_weight, self.output_bias)

@@ -40,24 +40,24 @@ class Labeller(nn.Module):
         self.readout_dropout = Dropout(readout_dropout, variational)
 
     def forward(self, batch: Batch, label_smoothing: float = 0.0, scheduled_sampling: float = 0.0,
-                consistency: float = 0.0, cutoff: float = 0.0) -> Loss:
+                consistency: float = 0.0) -> Loss:
         """The summed loss of a batch over its labels. Nothing is fed back: `scheduled_sampling` is 0."""
         if consistency > 0:
             batch = twice(batch)
-        features, _ = self._features(batch.source, batch.source_lengths, cutoff)
+        features, _ = self._features(batch.source, batch.source_lengths)
         target, features = real_rows(batch.target_out, features)
         output = (features, self.output.weight, self.output.bias, target, label_smoothing, PAD)
-        return consistent_loss(*output, consistency, cutoff > 0) if consistency > 0 else output_loss(*output)
+        return consistent_loss(*output, consistency) if consistency > 0 else output_loss(*output)
 
     def logits(self, source: Tensor, lengths: Tensor) -> tuple[Tensor, Tensor]:
         """Source ids (B, S), EOS last and PAD behind, lengths (B,) -> logits (B, T, V), numbers of labels (B,)."""
         features, counts = self._features(source, lengths)
         return F.linear(features, self.output.weight, self.output.bias), counts
 
-    def _features(self, source: Tensor, lengths: Tensor, cutoff: float = 0.0) -> tuple[Tensor, Tensor]:
+    def _features(self, source: Tensor, lengths: Tensor) -> tuple[Tensor, Tensor]:
         """What the labels are read from, (B, T, H), and how many there are, (B,)."""
         lengths = lengths.to(source.device)
-        x = self.embed(self.source_embedding, source, cutoff)
+        x = self.embed(self.source_embedding, source)
         if self.words is not None:
             x, lengths = self.words(x, source, lengths)
         states, final = self.encoder(x, lengths)

@@ -46,7 +46,6 @@ class OneLayerStep:
         decoder = model.decoder
         assert self.fits(decoder) and decoder.attention is not None
         self.model, self.attention, self.readout = model, decoder.attention, decoder.readout
-        self.lexical = decoder.lexical
         cell, readout = decoder.cell(0), decoder.readout.linear
         self.kind, self.nonlinearity = cell.kind, cell.nonlinearity
         deep = decoder.readout.kind is ReadoutKind.BAHDANAU
@@ -101,9 +100,6 @@ class OneLayerStep:
         features = self.readout.bend(context.add_(total.unflatten(0, rows)))
         following = tuple(part.unflatten(0, rows) for part in (*after, ahead))
         mean = weights[:, 0] if self.attention.heads == 1 else weights.mean(1)
-        if self.lexical is not None:
-            assert memory.embedded is not None
-            features = features + self.lexical(mean, memory.embedded)
         return features, State((following,), state.fed), mean
 
     def of_previous(self, previous: Tensor) -> Tensor:

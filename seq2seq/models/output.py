@@ -1,7 +1,6 @@
 """The output layer: o_t = softmax(V r_t + b), and its cross-entropy without a second (rows, V) table.
 
-Smoothed target (Szegedy et al. 2016): q = (1 - e) onehot(y) + e / |V|. With a teacher (teacher.py) a share s_k of it is
-of other pieces y_k: q = (1 - e) ((1 - sum s_k) onehot(y) + sum s_k onehot(y_k)) + e / |V|.
+Smoothed target (Szegedy et al. 2016): q = (1 - e) onehot(y) + e / |V|.
 
     loss      = lse(z) - sum of q z        z the logits, lse = log sum exp; e / |V| of every z is e mean(z)
     dloss/dz  = softmax(z) - q
@@ -11,8 +10,6 @@ hand, and the block is dropped: memory is one block, not the table. `reference_l
 """
 
 from __future__ import annotations
-
-from typing import NamedTuple
 
 import torch
 import torch.nn.functional as F
@@ -25,40 +22,18 @@ BLOCK_LOGITS = 4_000_000  # logits formed at once on a CPU (16 MB); a GPU takes 
 BLOCK_LOGITS_CUDA = 256_000_000
 
 
-class Soft(NamedTuple):
-    """The part of the target that is not y: a teacher's."""
-
-    pieces: Tensor  # (R, K)
-    shares: Tensor  # (R, K) of them a row's sum is at most 1; y has the rest
-
-    def rows(self, block: slice) -> Soft:
-        return Soft(self.pieces[block], self.shares[block])
-
-
 def output_loss(features: Tensor, weight: Tensor, bias: Tensor, target: Tensor, smoothing: float,
-                ignore: int, counts: Tensor | None = None, soft: Soft | None = None) -> Loss:
+                ignore: int, counts: Tensor | None = None) -> Loss:
     """features r (R, E), weight (V, E), bias (V,), target y (R,); rows whose target is `ignore` count nothing.
 
-    `counts` (R,): how much each of the others counts, any number; left out: 1. nll is of y alone, `soft` or not.
+    `counts` (R,): how much each of the others counts, any number; left out: 1.
     """
     dtype = product_dtype(features)
-    given = (features, weight, bias, target, smoothing, ignore, counts, soft, dtype)
+    given = (features, weight, bias, target, smoothing, ignore, counts, dtype)
     if not torch.is_grad_enabled():  # inside the Function it never is
         with torch.autocast(features.device.type, enabled=False):
             return Loss(*_forward(*given, wanted=False)[0])
     return Loss(*_OutputLoss.apply(*given))
-
-
-def answers(target: Tensor, soft: Soft | None) -> tuple[Tensor, Tensor]:
-    """What shall be said, before smoothing: pieces (R, 1 + K), y first, and their shares, of which the sum is 1.
-
-    target y (R,), none below 0.
-    """
-    first = target[:, None]
-    if soft is None:
-        return first, torch.ones_like(first, dtype=torch.float32)
-    rest = 1 - soft.shares.sum(dim=1, keepdim=True)
-    return torch.cat([first, soft.pieces], dim=1), torch.cat([rest, soft.shares], dim=1)
 
 
 def log_probabilities(features: Tensor, weight: Tensor, bias: Tensor, target: Tensor) -> Tensor:
@@ -94,25 +69,19 @@ def real_rows(target: Tensor, *others: Tensor) -> tuple[Tensor, ...]:
 
 
 def reference_loss(features: Tensor, weight: Tensor, bias: Tensor, target: Tensor, smoothing: float,
-                   ignore: int, soft: Soft | None = None) -> Loss:
+                   ignore: int) -> Loss:
     """The same sums through the library's cross-entropy."""
     logits = F.linear(features, weight, bias).float()
     nll = F.cross_entropy(logits, target, reduction="sum", ignore_index=ignore).detach()
-    if soft is None:
-        return Loss(F.cross_entropy(logits, target, reduction="sum", label_smoothing=smoothing, ignore_index=ignore),
-                    nll)
-    real = target != ignore
-    pieces, shares = answers(target.clamp(min=0), soft)
-    wanted = torch.zeros_like(logits).scatter_add_(1, pieces, shares)  # as probabilities of all pieces
-    return Loss(F.cross_entropy(logits[real], wanted[real], reduction="sum", label_smoothing=smoothing), nll)
+    return Loss(F.cross_entropy(logits, target, reduction="sum", label_smoothing=smoothing, ignore_index=ignore), nll)
 
 
 class _OutputLoss(torch.autograd.Function):
     @staticmethod
-    def forward(ctx, features, weight, bias, target, smoothing, ignore, counts, soft, dtype):
+    def forward(ctx, features, weight, bias, target, smoothing, ignore, counts, dtype):
         wanted = any(ctx.needs_input_grad[:3])
         with torch.autocast(features.device.type, enabled=False):
-            sums, gradients = _forward(features, weight, bias, target, smoothing, ignore, counts, soft, dtype, wanted)
+            sums, gradients = _forward(features, weight, bias, target, smoothing, ignore, counts, dtype, wanted)
         if wanted:
             ctx.save_for_backward(*gradients)
         ctx.mark_non_differentiable(sums[1])
@@ -121,10 +90,10 @@ class _OutputLoss(torch.autograd.Function):
     @staticmethod
     def backward(ctx, smoothed_gradient, _):
         features, weight, bias = ctx.saved_tensors
-        return (features * smoothed_gradient, weight * smoothed_gradient, bias * smoothed_gradient, *[None] * 6)
+        return (features * smoothed_gradient, weight * smoothed_gradient, bias * smoothed_gradient, *[None] * 5)
 
 
-def _forward(features, weight, bias, target, smoothing, ignore, counts, soft, dtype, wanted):
+def _forward(features, weight, bias, target, smoothing, ignore, counts, dtype, wanted):
     """Sums (smoothed, nll) and, if wanted, the gradients of `smoothed` to features, weight and bias."""
     V = weight.shape[0]
     rows = block_rows(features, weight)
@@ -138,21 +107,20 @@ def _forward(features, weight, bias, target, smoothing, ignore, counts, soft, dt
         block = slice(start, start + rows)
         r, y = features[block].to(dtype), target[block]
         real = (y != ignore).float() if counts is None else (y != ignore) * counts[block]
-        at, shares = answers(y.clamp(min=0), None if soft is None else soft.rows(block))
-        shares = shares * (1 - smoothing)
+        at = y.clamp(min=0)[:, None]
         z = torch.addmm(bias.to(dtype), r, w.T).float()  # (rows, V)
-        z_at = z.gather(1, at)
+        z_y = z.gather(1, at).squeeze(1)
         largest = z.amax(dim=-1)
         p = z.sub_(largest[:, None]).exp_()  # softmax times `total`, in the place of the logits
         total = p.sum(dim=-1)
         lse = largest + total.log()
-        nll += ((lse - z_at[:, 0]) * real).sum()
+        nll += ((lse - z_y) * real).sum()
         mean_z = features[block].float() @ mean_w + mean_b
-        smoothed += ((lse - (shares * z_at).sum(1) - smoothing * mean_z) * real).sum()
+        smoothed += ((lse - (1 - smoothing) * z_y - smoothing * mean_z) * real).sum()
         if wanted:
-            # dloss/dz = (p - total times the shares) / total - e / V: rows are scaled in r, and the last term,
+            # dloss/dz = (p - (1 - e) total onehot(y)) / total - e / V: rows are scaled in r, and the last term,
             # the same in every column, needs no table.
-            p.scatter_add_(1, at, -total[:, None] * shares)
+            p.scatter_add_(1, at, total[:, None] * (smoothing - 1))
             scale, uniform = real / total, real * (smoothing / V)
             d, scaled = p.to(dtype), (r * scale[:, None]).to(dtype)
             gradients[0][block] = (d @ w) * scale[:, None] - uniform[:, None] * (mean_w * V)

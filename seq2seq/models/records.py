@@ -44,7 +44,6 @@ class Memory(NamedTuple):
     context: Tensor | None  # (B, C)     the fixed c; None with attention
     keys: Tensor | None     # (B, S, A)  what attention compares with, projected once; None without
     values: Tensor | None   # (B, S, H)  what attention sums up; None without
-    embedded: Tensor | None = None  # (B, S, E)  e_1..e_N, for attention.lexical (lexical.py)
     powers: Tensor | None = None  # (B, S, A) of the keys of an additive score, in search (additive.py)
     candidates: Candidates | None = None  # of search with a shortlist
 

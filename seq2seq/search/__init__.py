@@ -41,11 +41,9 @@ def translate_ids(model: Searchable[M, D], source: Sequence[Sequence[int]], sett
     evaluation mode. Raises SettingError for settings that the model cannot serve.
     """
     rules = Rules(
-        length_penalty=settings.length_penalty, length_reward=settings.length_reward,
-        coverage_penalty=settings.coverage_penalty, min_length=settings.min_length,
-        no_repeat_ngram_size=settings.no_repeat_ngram_size, allow_unknown=settings.allow_unknown,
-        keep_attention=attention,
-    )
+        length_penalty=settings.length_penalty, coverage_penalty=settings.coverage_penalty,
+        min_length=settings.min_length, no_repeat_ngram_size=settings.no_repeat_ngram_size,
+        allow_unknown=settings.allow_unknown, keep_attention=attention)
     numbers = range(len(source)) if numbers is None else numbers
     result: list[list[Hypothesis]] = [[] for _ in source]
     least = _pieces_of_logits(model.outputs, settings)

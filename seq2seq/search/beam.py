@@ -4,7 +4,7 @@ Every step extends each live hypothesis; the K best extensions without EOS live 
 by EOS that is among the K best of all is finished. A sentence is done when K hypotheses have
 finished, or when no live one can still beat the worst that is kept:
 
-    max_k log P(y_1..y_t of k) / lp(longest possible) + gamma log |longest possible|  <=  worst kept score
+    max_k log P(y_1..y_t of k) / lp(longest possible)  <=  worst kept score
 
 (log P only falls, lp and the reward are largest for the longest, cp is at most 0). With K = 1 this is greedy search;
 with K so large that nothing is cut off it is exact.
@@ -22,7 +22,7 @@ from torch import Tensor
 from seq2seq.search.contract import D, Hypothesis, M, Searchable, pieces_of
 from seq2seq.search.finish import Finished
 from seq2seq.search.greedy import worth_leaving
-from seq2seq.search.penalties import Coverage, Rules, length_penalty, length_reward, restrict, without_coverage
+from seq2seq.search.penalties import Coverage, Rules, length_penalty, restrict, without_coverage
 from seq2seq.search.repeats import Repeats
 from seq2seq.search.top import top
 from seq2seq.search.trace import ROOT, Trace
@@ -36,7 +36,6 @@ class _Live:
     rows: Tensor     # (B,)    which sentences
     last: Tensor     # (B,)    the last step that each may take
     ceiling: Tensor  # (B,)    lp(longest possible)
-    reward: Tensor   # (B,)    gamma log |longest possible|
     pieces: Tensor   # (B, K)  y_t
     nodes: Tensor    # (B, K)  where y_t stands in the trace
     total: Tensor    # (B, K)  log p(y_1..y_t); -inf: an empty place
@@ -79,13 +78,13 @@ def beam(model: Searchable[M, D], source: Tensor, lengths: Tensor, limits: Seque
         coverage.follow(extended.parents)
 
         ends = extended.pieces == EOS
-        score = without_coverage(extended.total, step + 1, rules.length_penalty, rules.length_reward)
+        score = without_coverage(extended.total, step + 1, rules.length_penalty)
         score = score + coverage.penalty(memory.lengths)
         _offer(finished, live.rows, score, ends, extended.total, nodes, beam_size)
 
         total, places = extended.total.masked_fill(ends, -math.inf).topk(min(beam_size, ends.shape[1]))
         done = at_limit | (finished.counts[live.rows] >= beam_size)
-        done |= total[:, 0] / live.ceiling + live.reward <= finished.worst(live.rows)
+        done |= total[:, 0] / live.ceiling <= finished.worst(live.rows)
         live = dataclasses.replace(live, pieces=extended.pieces.gather(1, places), nodes=nodes.gather(1, places),
                                    total=total.masked_fill(done[:, None], -math.inf))
         followed, written, step = extended.parents.gather(1, places), among.gather(1, places), step + 1
@@ -106,8 +105,8 @@ def _begin(limits: Sequence[int], rules: Rules, device: torch.device) -> _Live:
     pieces = torch.full((len(limits), 1), BOS, device=device)
     return _Live(
         rows=torch.arange(len(limits), device=device), last=last,
-        ceiling=length_penalty(last + 1, rules.length_penalty), reward=length_reward(last + 1, rules.length_reward),
-        pieces=pieces, nodes=torch.full_like(pieces, ROOT), total=torch.zeros(pieces.shape, device=device))
+        ceiling=length_penalty(last + 1, rules.length_penalty), pieces=pieces,
+        nodes=torch.full_like(pieces, ROOT), total=torch.zeros(pieces.shape, device=device))
 
 
 def _extend(gains: Tensor, total: Tensor, beam_size: int) -> _Candidates:

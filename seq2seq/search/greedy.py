@@ -68,7 +68,7 @@ def choose_pieces(model: Searchable[M, D], source: Tensor, lengths: Tensor, limi
         pieces = pieces_of(memory.columns, written)
         live.pieces, live.nodes = pieces, trace.add(pieces, live.nodes, places, attention)
         coverage.add(attention)
-        score = without_coverage(live.total, step + 1, rules.length_penalty, rules.length_reward)
+        score = without_coverage(live.total, step + 1, rules.length_penalty)
         score = score + coverage.penalty(memory.lengths)
         ends = (pieces == EOS) & ~live.ended
         finished.add(live.rows, score.masked_fill(~ends, -math.inf), live.total, live.nodes)

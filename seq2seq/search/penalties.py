@@ -1,16 +1,12 @@
 """Which pieces may come next, and how a finished hypothesis is scored.
 
-Wu et al. 2016 (arXiv:1609.08144), equation 14, and a reward, for Y = y_1..y_T, EOS (so |Y| = T + 1):
+Wu et al. 2016 (arXiv:1609.08144), equation 14, for Y = y_1..y_T, EOS (so |Y| = T + 1):
 
-    score(Y, X) = log P(Y|X) / lp(Y) + cp(X; Y) + gamma log |Y|
-    lp(Y)       = ((5 + |Y|) / 6)^alpha                  alpha: length_penalty; gamma: length_reward
+    score(Y, X) = log P(Y|X) / lp(Y) + cp(X; Y)
+    lp(Y)       = ((5 + |Y|) / 6)^alpha                  alpha: length_penalty
     cp(X; Y)    = beta * sum_j log(min(sum_t a_tj, 1))   beta: coverage_penalty
 
-alpha = 0 ranks by probability, which favours short translations; lp is 1 for the empty one. lp takes from long ones
-what they lose for being long; where others rank as well (reranking.py: means over |Y|, of which alpha knows nothing)
-this is not enough, and a reward gives more. Rewards by the word are of He et al. 2016 ("Improved Neural Machine
-Translation with SMT Features") and Murray & Chiang 2018 (arXiv:1808.10006); by log |Y| a tenth more pieces weighs the
-same in a short and in a long translation, as it does in BLEU's brevity penalty.
+alpha = 0 ranks by probability, which favours short translations; lp is 1 for the empty one.
 """
 
 from __future__ import annotations
@@ -36,7 +32,6 @@ class Rules:
     """What every kind of search obeys."""
 
     length_penalty: float = 1.5
-    length_reward: float = 0.0
     coverage_penalty: float = 0.0
     min_length: int = 0            # pieces before EOS may come
     no_repeat_ngram_size: int = 0  # n of repeats.py
@@ -49,14 +44,9 @@ def length_penalty(length: N, alpha: float) -> N:
     return ((5 + length) / 6) ** alpha
 
 
-def length_reward(length: N, gamma: float) -> N:
-    """gamma log |Y|, as above."""
-    return gamma * (length.log() if isinstance(length, Tensor) else math.log(length))
-
-
-def without_coverage(total: N, length: int, alpha: float, gamma: float) -> N:
-    """log P / lp + gamma log |Y| of hypotheses of `length` pieces whose log P is `total`."""
-    return total / length_penalty(length, alpha) + length_reward(length, gamma)
+def without_coverage(total: N, length: int, alpha: float) -> N:
+    """log P / lp of hypotheses of `length` pieces whose log P is `total`."""
+    return total / length_penalty(length, alpha)
 
 
 class Coverage:

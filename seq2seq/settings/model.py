@@ -124,7 +124,6 @@ class AttentionSettings:
     feed: AttentionFeed = AttentionFeed.READOUT
     query: AttentionQuery = AttentionQuery.PREVIOUS  # of feed=input only
     start: AttentionStart = AttentionStart.LAST      # what s_0 is made of
-    lexical: bool = False    # the attended source embeddings enter the output too     Nguyen & Chiang 2018
 
     def __post_init__(self) -> None:
         check(self, "heads", at_least=0, at_most=WIDEST)

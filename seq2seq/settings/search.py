@@ -23,7 +23,6 @@ class SearchSettings:
     kind: SearchKind = SearchKind.BEAM
     beam_size: int = 5
     length_penalty: float = 1.5    # alpha in ((5 + |y|) / 6)^alpha                 Wu et al. 2016, eq. 14
-    length_reward: float = 0.0     # gamma in gamma log |y|                         search/penalties.py
     coverage_penalty: float = 0.0  # beta in beta * sum_j log(min(sum_t a_tj, 1))   Wu et al. 2016, eq. 14
     n_best: int = 1                # translations per sentence
     mbr: int = 0                   # minimum Bayes risk: candidates to choose from (seq2seq/minimum_risk.py); 0: off
@@ -43,7 +42,7 @@ class SearchSettings:
     def __post_init__(self) -> None:
         for field in ("beam_size", "n_best", "max_length", "batch_pieces"):
             check(self, field, at_least=1)
-        for field in ("min_length", "top_k", "coverage_penalty", "length_penalty", "length_reward",
+        for field in ("min_length", "top_k", "coverage_penalty", "length_penalty",
                       "max_length_factor", "max_length_extra", "seed", "shortlist", "mbr", "no_repeat_ngram_size"):
             check(self, field, at_least=0)
         check(self, "temperature", above=0)

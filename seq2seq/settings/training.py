@@ -106,12 +106,8 @@ class TrainingSettings:
     label_smoothing: float = 0.1
     scheduled_sampling: float = 0.0    # share of fed-back pieces that are the model's own      Bengio et al. 2015
     consistency: float = 0.0           # strength of R-Drop: every row twice, both to agree; 0: off    Liang et al. 2021
-    cutoff: float = 0.0                # SimCut: share of words that the second does not see    Gao et al. 2022
     risk: float = 0.0                  # share of the loss that is minimum risk; for a fork     Shen et al. 2016
     risk_draws: int = 8                # translations that it draws for each source
-    both_directions: int = 0           # first epochs in which the pairs come the other way round too   Ding et al. 2021
-    distillation: float = 0.5          # with teacher=RUN: its share of what is learnt at every piece    Kim & Rush 2016
-    distillation_pieces: int = 16      # of the teacher's opinion the most probable so many
     subword_sampling: SubwordSamplingSettings = dataclasses.field(default_factory=SubwordSamplingSettings)
     averaging: Averaging = Averaging.NONE
     ema_decay: float = 0.999
@@ -127,23 +123,16 @@ class TrainingSettings:
 
     def __post_init__(self) -> None:
         for field in ("batch_pieces", "accumulate", "max_pieces", "max_updates", "max_epochs", "validate_every",
-                      "log_every", "patience", "average_last", "threads", "valid_sentences", "distillation_pieces"):
+                      "log_every", "patience", "average_last", "threads", "valid_sentences"):
             check(self, field, at_least=1)
         check(self, "max_minutes", above=0)
         check(self, "checkpoint_minutes", above=0)
         check(self, "clip_norm", above=0)
         check(self, "label_smoothing", at_least=0, below=1)
         check(self, "scheduled_sampling", at_least=0, at_most=1)
-        for field in ("consistency", "both_directions"):
-            check(self, field, at_least=0)
-        check(self, "cutoff", at_least=0, below=1)
+        check(self, "consistency", at_least=0)
         check(self, "risk", at_least=0, at_most=1)
-        check(self, "distillation", above=0, at_most=1)
         check(self, "risk_draws", at_least=2)
-        if self.cutoff > 0 and self.consistency == 0:
-            raise SettingError(f"cutoff={self.cutoff:g} says how the second of two rows is read, and with "
-                               "training.consistency=0 there is no second. Choose training.consistency=3, or "
-                               "training.cutoff=0.")
         check(self, "ema_decay", above=0, below=1)
         check(self, "max_loss_factor", above=1)
         for field, off in (("accumulate", 1), ("scheduled_sampling", 0), ("risk", 0)):
@@ -161,7 +150,6 @@ class TrainSettings(NetworkSettings):
     corpus: str = "data/grammar"  # folder of a packed corpus
     run: str = ""                 # folder of the run; empty: runs/<corpus>-<cell>-<context>
     fork: str | None = None       # folder of another run, from whose newest checkpoint this one begins
-    teacher: str | list[str] | None = None  # folders of runs, what they would say is learnt too (teacher.py)
     seed: int = 1
     optimizer: OptimizerSettings = dataclasses.field(default_factory=OptimizerSettings)
     training: TrainingSettings = dataclasses.field(default_factory=TrainingSettings)
@@ -189,12 +177,9 @@ class TrainSettings(NetworkSettings):
         if self.shape in LABELS and self.training.graphs:
             raise SettingError("training.graphs=true is for shape=n_to_m and one_to_n, not for "
                                f"shape={self.shape.value}. Choose training.graphs=false.")
-        for name in ("both_directions", "risk"):
-            if self.shape is not Shape.N_TO_M and (value := getattr(self.training, name)):
-                raise SettingError(f"training.{name}={value} is for translation, and this is shape={self.shape.value}. "
-                                   f"Choose training.{name}=0.")
-        if self.teacher is not None:
-            self._check_teacher()
+        if self.shape is not Shape.N_TO_M and self.training.risk:
+            raise SettingError(f"training.risk={self.training.risk:g} is for translation, and this is "
+                               f"shape={self.shape.value}. Choose training.risk=0.")
         stepwise = self.context.kind is ContextKind.ATTENTION and self.attention.feed is AttentionFeed.INPUT
         if self.training.scheduled_sampling > 0 and not self.feed.output:
             raise SettingError("training.scheduled_sampling needs feed.output=true: without it nothing is fed back.")
@@ -203,22 +188,6 @@ class TrainSettings(NetworkSettings):
                 "training.scheduled_sampling runs in two parallel passes and cannot go with attention.feed=input. "
                 "Choose attention.feed=readout or upper_layers, or training.scheduled_sampling=0."
             )
-
-    def _check_teacher(self) -> None:
-        if self.shape is not Shape.N_TO_M:
-            raise SettingError(f"teacher={self.teacher} is for translation, and this is shape={self.shape.value}. "
-                               "Leave teacher= out.")
-        if self.model.reverse_decoder:
-            raise SettingError(f"teacher={self.teacher} says what comes behind what stands to the left, and with "
-                               "model.reverse_decoder=true this model writes from the right too. Choose "
-                               "model.reverse_decoder=false, or leave teacher= out.")
-        sampling, both = self.training.subword_sampling, self.training.both_directions
-        for name, value, cure in (
-                ("training.both_directions", both, "0"),
-                ("training.subword_sampling", sampling.source + sampling.target, "{source: 0, target: 0}")):
-            if value:
-                raise SettingError(f"teacher={self.teacher} is asked once, about the pairs as they are, and with "
-                                   f"{name} there would be others. Choose {name}={cure}, or leave teacher= out.")
 
     def _check_measure(self) -> None:
         own = MEASURES.get(self.shape, [])
