@@ -100,7 +100,8 @@ def count(settings: NetworkSettings, vocabulary: int, lengths: Lengths) -> Count
         of_source += H * H * ((score is not ScoreKind.DOT) + (heads > 1))              # keys, values
         of_target += H * H * (score in (ScoreKind.ADDITIVE, ScoreKind.SCALED))         # the query
     elif every_step:
-        of_sentence += H * (gates * H + outputs)                                       # c, to recurrence and readout
+        of_sentence += H * outputs                                                     # c, to the readout
+        of_target += gates * H * H                                                     # and to the recurrence
     if settings.context.kind in (ContextKind.PROJECTED, ContextKind.POOLED):
         of_sentence += H * H
     scores_and_sum = 2 * lengths.source * H * attends

@@ -24,6 +24,9 @@ def test_sequence_step_and_equations_agree(kind, nonlinearity):
     x = torch.randn(4, 7, 3)
     start = tuple(torch.randn(4, 5) for _ in cell.zero_state(x, 4))
     outputs = cell.sequence(x, start)
+    same = x[:, :1, 1:].expand(-1, 7, -1)  # c at every step
+    torch.testing.assert_close(cell.sequence(x[:, :, :1], start, same[:, 0]),
+                               cell.sequence(torch.cat([x[:, :, :1], same], dim=-1), start))
     by_step, by_equation = start, start
     for t in range(7):
         by_step = cell.step(x[:, t], by_step)

@@ -20,7 +20,6 @@ import torch
 import torch.nn.functional as F
 from torch import Tensor, nn
 
-from seq2seq.models.recurrence import recurrence
 from seq2seq.settings.model import CellKind, Nonlinearity
 
 # cuDNN says so of weights that were cast or drawn for one pass, which it then copies together.
@@ -122,16 +121,6 @@ class Cell(nn.Module):
 
         `constant` (B, C) is the rest of the input where that is the same at every step: U = [U_x, U_c].
         """
-        if constant is None or x.is_cuda or _autocast_dtype(x) is not None:
-            return self.library_sequence(x, state, constant)
-        # U_c c once for all t. The library's call takes inputs, not gates.
-        gates = F.linear(x.transpose(0, 1), self.U[:, : x.shape[-1]], self.b)  # (T, B, gates * H)
-        gates = gates + F.linear(constant, self.U[:, x.shape[-1] :])
-        (W,) = self.draws()
-        return recurrence(self.kind, self.nonlinearity, gates, state, W, self.d).transpose(0, 1)
-
-    def library_sequence(self, x: Tensor, state: CellState, constant: Tensor | None = None) -> Tensor:
-        """`sequence` by the library's fused call alone."""
         if constant is not None:
             x = torch.cat([x, constant[:, None].expand(-1, x.shape[1], -1)], dim=-1)
         dtype = _autocast_dtype(x)
