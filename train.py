@@ -19,6 +19,7 @@ from seq2seq.errors import UserError
 from seq2seq.memory import keep_freed_memory
 from seq2seq.run_name import run_name
 from seq2seq.settings.training import TrainSettings
+from seq2seq.settings.without_effect import without_effect
 from seq2seq.sweep import Measured, in_sweep, swept_name
 
 EMBEDDED = "data/grammar"
@@ -33,6 +34,8 @@ def main(settings: TrainSettings) -> Measured | None:
     from seq2seq.continuing import continued  # torch: not for --help
 
     settings = continued(settings, typed(), groups_of(CONFIGURATION, "train"))
+    for line in without_effect(settings, typed()):
+        log.warning("%s", line)
     if settings.training.probe:
         from seq2seq.probe import probe
 

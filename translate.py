@@ -31,7 +31,7 @@ def main(settings: TranslateSettings) -> None:
     if settings.threads is not None:
         torch.set_num_threads(settings.threads)
     windows = read_windows(settings.input)
-    with whole_output(settings.output) as output, progress(settings) as advance:
+    with whole_output(settings.output, settings.input) as output, progress(settings) as advance:
         for lines in answers(settings, windows):
             output.write("".join(line + "\n" for line in lines).encode())
             output.flush()

@@ -84,7 +84,9 @@ class Preparation:
         if sizes := cut_sizes(self.settings.data, self.source):
             self.source = cut = CutSource(self.source, self.workers, SHARDS, sizes)
             cuts = report.listed([f"{size:,} pairs for {split}" for split, size in cut.sizes.items()])
-            log.info("no split given for %s: cut from train, %s", " and ".join(cut.sizes), cuts)
+            fewer = [f"{sizes[split]:,} for {split}" for split in sizes if cut.sizes[split] < sizes[split]]
+            log.info("no split given for %s: cut from train, %s%s", " and ".join(cut.sizes), cuts,
+                     f" (not {report.listed(fewer)}: at most a tenth of the text is taken for each)" if fewer else "")
         self.usual_ratio = usual_ratio(self.source, self.settings.cleaning.ratio)
         texts, held_out, tallies = {}, {}, {}
         for split in SPLITS[1:]:

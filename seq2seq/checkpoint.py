@@ -65,7 +65,9 @@ def load_checkpoint(folder: Path) -> dict[str, Any] | None:
             log.warning("taking the checkpoint before it: %s", place)
         return content
     if places:
-        raise BundleError(f"all checkpoints in {folder} are damaged. Choose another run=FOLDER.")
+        raise BundleError(f"all checkpoints in {folder} are damaged, and nothing can be "
+                          f"continued. {folder.parent / 'best'}, where it is there, translates still. To train, choose "
+                          "another run=FOLDER.")
     return None
 
 

@@ -65,9 +65,9 @@ def understood(words: Sequence[str], folder: Path, config_name: str) -> list[str
             raise UserError(f"{word}: null is not a choice of Hydra's. Leave {plain}= out.")
         if not value and str in types_of(kind, plain):
             raise UserError(f"{plain}= is empty. Give a value, or leave it out.")
-        if plain in groups and not _is_choice(value, plain, folder, several):
+        if plain in groups and (wrong := _wrong_choice(value, plain, folder, several)) is not None:
             if plain != "experiment" or value != "null":  # its default: no experiment
-                raise UserError(unknown_choice(folder, plain, value))
+                raise UserError(unknown_choice(folder, plain, wrong))
         else:
             settings.append(f"{key}={_as_typed(value, types_of(kind, plain), several)}")
     return options + settings
@@ -157,11 +157,12 @@ def _no_setting(word: str, folder: Path, config_name: str) -> str:
     return f"{word!r} is not name=value: settings are written like seed=1.{hint}"
 
 
-def _is_choice(value: str, group: str, folder: Path, several: bool) -> bool:
+def _wrong_choice(value: str, group: str, folder: Path, several: bool) -> str | None:
+    """The first of the values that the group does not have."""
     if several and _SWEEP.match(value):
-        return True
+        return None
     choices = value.split(",") if several else [value]
-    return all((folder / group / f"{choice}.yaml").is_file() for choice in choices)
+    return next((choice for choice in choices if not (folder / group / f"{choice}.yaml").is_file()), None)
 
 
 def _as_typed(value: str, types: set[Any], several: bool) -> str:

@@ -82,7 +82,11 @@ def make_folder(path: Path) -> list[Path]:
     Returns those that were not there, the innermost first.
     """
     missing = [place for place in (path, *path.parents) if not place.exists()]
-    path.mkdir(parents=True, exist_ok=True)
+    try:
+        path.mkdir(parents=True, exist_ok=True)
+    except FileNotFoundError as error:  # where no folder can be made at all, as in /proc
+        raise UserError(f"{path} cannot be made: {error.filename} is not there and cannot be made. Choose another "
+                        "folder.") from None
     for made in missing:
         flush_entry(made.parent)
     return missing

@@ -159,6 +159,8 @@ def show(found: Sequence[Record], expected: int | None) -> int:
     if not console.is_terminal:
         console.width = WIDTH
     console.print(table)
+    if len({record.measure for record in found if record.value is not None}) > 1:
+        console.print("These rows cannot be ranked: where BLEU stays near 0, another measure chooses best/.")
     missing = 0 if expected is None else expected - len(found)
     failed = [record for record in found if record.error is not None]
     if missing or failed:

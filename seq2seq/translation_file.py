@@ -49,11 +49,11 @@ def _file_windows(path: str) -> Iterator[list[str]]:
 
 
 @contextlib.contextmanager
-def whole_output(path: str | None) -> Iterator[IO[bytes]]:
+def whole_output(path: str | None, source: str | None) -> Iterator[IO[bytes]]:
     """Standard output, or a file that takes its name when the block ends well and leaves nothing otherwise.
 
-    What is no ordinary file (/dev/null, a pipe) is written to directly. Raises UserError when the disk
-    will not take it.
+    What is no ordinary file (/dev/null, a pipe) is written to directly. `source` is what is read, a file or (None)
+    standard input. Raises UserError when both are one file, or the disk will not take it.
     """
     if path is None:
         with writing(Path("standard output")), _nothing_left_behind():
@@ -63,6 +63,8 @@ def whole_output(path: str | None) -> Iterator[IO[bytes]]:
     target = Path(path).resolve()
     if not target.parent.is_dir():
         raise UserError(f"output={path}: there is no folder {target.parent}. Make it, or give another place.")
+    if target.is_file() and _is_read(target, source):
+        raise UserError(f"output={path} is the file that is read, and its lines would be lost. Give another file.")
     with writing(Path(path)):
         if target.exists() and not target.is_file():
             with open(target, "wb") as stream:
@@ -77,6 +79,14 @@ def whole_output(path: str | None) -> Iterator[IO[bytes]]:
             os.replace(part, target)
         finally:
             part.unlink(missing_ok=True)
+
+
+def _is_read(target: Path, source: str | None) -> bool:
+    try:
+        read = os.stat(sys.stdin.fileno() if source is None else source)
+    except (OSError, ValueError, AttributeError):  # closed, or of no file: nothing that could be lost
+        return False
+    return os.path.samestat(read, os.stat(target))
 
 
 @contextlib.contextmanager

@@ -145,6 +145,8 @@ MISTAKES = [
     ("train", "model.dropout=null", "model.dropout=null is not a group of settings"),
     ("train", "cell=GRU", "Did you mean gru?"),
     ("train", "experiment=dmo", "Did you mean demo?"),
+    ("train", "--multirun context=last,atention", "context=atention is not one of"),
+    ("train", "--multirun context=last,atention", "Did you mean attention?"),
     ("evaluate", "run=x device=CUDA", "device=CUDA is not one of: auto, cpu, cuda. Did you mean cuda?"),
     ("train", "beam_size=10", "beam_size is not a setting. Did you mean search.beam_size?"),
     ("translate", "beam_size=10", "Did you mean search.beam_size?"),

@@ -78,6 +78,13 @@ def test_a_disk_that_refuses_is_one_line(tmp_path, number, words):
     assert list(tmp_path.iterdir()) == []
 
 
+@pytest.mark.skipif(not Path("/proc").is_dir(), reason="there is no place where no folder can be made")
+def test_where_no_folder_can_be_made_is_one_line():
+    said = r"/proc/none/deep cannot be made: /proc/none is not there and cannot be made\."
+    with pytest.raises(UserError, match=said), whole_folder(Path("/proc/none/deep/one")):
+        pass
+
+
 def test_an_unreadable_input_elsewhere_is_not_blamed_on_the_folder(tmp_path):
     with pytest.raises(PermissionError), whole_folder(tmp_path / "corpus"):
         raise PermissionError(errno.EACCES, "denied", "/etc/elsewhere")

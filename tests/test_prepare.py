@@ -219,7 +219,8 @@ def test_the_command_makes_a_corpus_and_prints_its_folder(tmp_path, raw):
     done = run("data=files", "data.source=en", "data.target=de", f"data.train={raw / 'train'}", "data.valid_size=20",
                f"corpus={tmp_path / 'c'}", "tokenizer.kind=bpe", "num_proc=1")
     assert (done.returncode, done.stdout) == (0, f"{tmp_path / 'c'}\n")
-    assert "no split given for valid and test: cut from train, 20 pairs for valid, 40 pairs for test" in done.stderr
+    assert ("no split given for valid and test: cut from train, 20 pairs for valid, 40 pairs for test (not 1,000 for "
+            "test: at most a tenth of the text is taken for each)") in done.stderr
     assert "duplicates" in done.stderr and "overlap" in done.stderr and "\x1b" not in done.stderr
     assert PackedCorpus.open(tmp_path / "c").manifest["counts"]["valid"] == 20
 

@@ -24,6 +24,7 @@ from seq2seq.settings.prepare import PrepareSettings
 from seq2seq.settings.reading import differences, read_settings, write_settings
 from seq2seq.settings.training import Schedule, TrainSettings
 from seq2seq.settings.translate import TranslateSettings
+from seq2seq.settings.without_effect import without_effect
 
 
 def composed(*overrides: str, command: str = "train") -> dict:
@@ -247,3 +248,16 @@ def test_every_whole_number_has_an_upper_bound(kind, number):
         with pytest.raises(SettingError, match=re.escape(key)) as caught:
             read_settings(kind, mapping)
         assert "out of range" in str(caught.value)
+
+
+@pytest.mark.parametrize(("words", "lines"), [
+    (["context=last", "attention.score=dot"], ["attention.score=dot has no effect without context=attention"]),
+    (["attention.score=dot"], []), (["recipe=none", "training.ema_decay=0.9"],
+                                    ["training.ema_decay=0.9 has no effect without training.averaging=ema"]),
+    (["training.ema_decay=0.9"], []), (["optimizer.plateau_factor=0.3", "+training.risk_draws=4", "seed=2"], [
+        "optimizer.plateau_factor=0.3 has no effect without optimizer.schedule=plateau",
+        "+training.risk_draws=4 has no effect without training.risk=0.5"]),
+])
+def test_what_counts_only_beside_another_is_said(words, lines):
+    settings = read_settings(TrainSettings, composed(*(word.lstrip("+") for word in words)))
+    assert list(without_effect(settings, words)) == lines

@@ -71,11 +71,14 @@ def test_groups_as_the_hub_has_them(tmp_path):
     ("nothing.xz", r"Give a prefix without .xz"),
     ("folder", r"folder is a folder\. Give the beginning of the names of two files"),
     ("folder.parquet", r"folder.parquet is a folder\. Give one file; a folder of Parquet files is read with data=hub"),
+    ("half", r"half.en is a folder, and a text file is needed\. Check prefix and language"),
     ("nothing", r"nothing.en does not exist \(nor packed: .gz, .bz2, .xz\)"),
 ])
 def test_a_file_that_is_there_is_told_what_it_is(tmp_path, name, words):
     if name.startswith("folder"):
         (tmp_path / name).mkdir()
+    elif name == "half":
+        (tmp_path / "half.en").mkdir()
     elif not name.startswith("nothing"):
         (tmp_path / name).write_text("[]")
     with pytest.raises(CorpusError, match=words):

@@ -159,6 +159,13 @@ def test_the_exit_code_tells_of_runs_that_failed(found, expected, code, capfd):
     assert ("failed" in capfd.readouterr().err) == bool(code)
 
 
+def test_rows_of_different_measures_are_said_to_be_no_ranking(capfd):
+    show([Record(["a"], "x", "bleu", 1.0), Record(["b"], "y", "perplexity", 9.0)], 2)
+    assert "cannot be ranked" in capfd.readouterr().err
+    show([Record(["a"], "x", "bleu", 1.0), Record(["b"], "y", "bleu", 9.0)], 2)
+    assert "cannot be ranked" not in capfd.readouterr().err
+
+
 def test_a_run_goes_on_with_its_own_settings(place):
     train(place, *SMALL, "cell=lstm", "run=20261201")
     assert "is finished: training.max_updates=1 reached" in train(place, "run=20261201")

@@ -18,7 +18,7 @@ from typing import Any
 
 import pytest
 import torch
-from commands import ROOT, is_one_line, run_apart, run_here
+from commands import ROOT, Done, is_one_line, run_apart, run_here
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 from tiny_bundle import make_bundle
@@ -217,6 +217,27 @@ def test_an_output_in_no_folder_is_one_line(run, tmp_path: Path) -> None:
     (tmp_path / "in.txt").write_bytes(INPUT)
     done = run(f"input={tmp_path / 'in.txt'}", f"output={tmp_path / 'no' / 'out.txt'}")
     assert is_one_line(done) and f"output={tmp_path / 'no' / 'out.txt'}: there is no folder" in done.err
+
+
+@pytest.mark.parametrize("how", ["same", "link", "hard link", "standard input"])
+def test_what_is_read_is_not_written_over(bundle: Path, tmp_path: Path, how: str) -> None:
+    given, output = tmp_path / "lines", tmp_path / "out"
+    given.write_bytes(INPUT)
+    if how == "link":
+        output.symlink_to(given)
+    elif how == "hard link":
+        output.hardlink_to(given)
+    else:
+        output = given
+    words = [f"run={bundle}", "device=cpu", f"output={output}"]
+    asked = words if how == "standard input" else [*words, f"input={given}"]
+    with given.open("rb") as stdin:
+        ended = subprocess.run([sys.executable, str(ROOT / "translate.py"), *asked], stdin=stdin, capture_output=True,
+                               check=False)
+    done = Done(ended.returncode, ended.stdout, ended.stderr.decode())
+    assert is_one_line(done) and f"output={output} is the file that is read, and its lines would be lost" in done.err
+    assert given.read_bytes() == INPUT
+
 
 
 def test_help_names_examples_and_settings(run) -> None:

@@ -121,4 +121,6 @@ def missing(prefix: str, plain: Path, language: str) -> str:
                 "side's, and tables: .tsv, .csv, .jsonl or .parquet.")
     if given.suffix in PACKED:
         return f"{prefix} does not exist. Give a prefix without {given.suffix}: packed files are found by themselves."
+    if plain.is_dir():
+        return f"{plain} is a folder, and a text file is needed. Check prefix and language."
     return f"{plain} does not exist (nor packed: {', '.join(PACKED)}). Check folder, prefix and language."

@@ -41,7 +41,7 @@ class FilesData:
     test: str | None = None   # null: cut from train
     source_column: str | None = None  # of a table file; null: the language
     target_column: str | None = None
-    valid_size: int = 1_000  # pairs cut from train when no validation split is given
+    valid_size: int = 1_000  # pairs cut from train when no validation split is given; at most a tenth
     test_size: int = 1_000
 
     def __post_init__(self) -> None:
