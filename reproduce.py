@@ -86,11 +86,12 @@ def scored(settings: ReproduceSettings, expected: Expected) -> list[str]:
 
 def evaluated(settings: ReproduceSettings, expected: Expected) -> list[str]:
     """What evaluate.py is asked to score."""
-    first, *others = scored(settings, expected)
-    together = [f"ensemble={listed(others)}"] if others else []
+    runs = scored(settings, expected)
+    run = listed(runs) if len(runs) > 1 else quoted(runs[0])
     ranked = [f"{setting}={listed(map(folder, names))}"
-              for setting, names in (("reverse", expected.reverse), ("rescore", expected.rescore)) if names]
-    return [f"run={quoted(first)}", f"split={expected.split}", *together, *ranked, *expected.search]
+              for setting, names in (("rerank.backward", expected.reverse), ("rerank.forward", expected.rescore))
+              if names]
+    return [f"run={run}", f"split={expected.split}", *ranked, *expected.search]
 
 
 def folder(name: str) -> str:
@@ -227,7 +228,7 @@ def scores(settings: ReproduceSettings, expected: Expected) -> Path:
     from seq2seq.evaluation_files import evaluation_name
 
     asked = read_settings(EvaluateSettings, mapping("evaluate", evaluated(settings, expected)))
-    name, place = evaluation_name(expected.split, asked, settings.shape), Path(asked.run or "", "evaluation")
+    name, place = evaluation_name(expected.split, asked, settings.shape), Path(asked.runs[0], "evaluation")
     found = [path for path in place.glob(f"{glob.escape(name)}*.json")
              if re.fullmatch("(-[0-9a-f]{6})?", path.stem.removeprefix(name))]
     return max(found, key=lambda path: path.stat().st_mtime_ns)

@@ -1,9 +1,9 @@
-"""What a beam holds: BLEU of what each weight of reverse= and rescore= chooses of its candidates, and of what the
-reference would.
+"""What a beam holds: BLEU of what each weight of rerank.backward= and rerank.forward= chooses of its candidates, and of
+what the reference would.
 
-    python translate.py run=A reverse=B reverse_weight=0 rescore=C rescore_weight=0 \\
+    python translate.py run=A rerank.backward=B rerank.backward_weight=0 rerank.forward=C rerank.forward_weight=0 \\
         search.beam_size=10 search.n_best=10 format=jsonl < val.de > candidates.jsonl
-    python benchmarks/candidates.py candidates.jsonl val.en --reverse 0 0.3 0.5 --rescore 0 0.3 0.5 > table.md
+    python benchmarks/candidates.py candidates.jsonl val.en --backward 0 0.3 0.5 --forward 0 0.3 0.5 > table.md
 
 One beam serves for all weights: with weights of 0 the score of a candidate is that of search, to which lambda times
 its log P(X|Y) / |X| and mu times its log P(Y|X) / |Y| are added here (seq2seq/reranking.py). Choose on validation. The
@@ -25,14 +25,14 @@ from seq2seq.scoring import bleu, length_ratio, sentence_bleu
 from seq2seq.scoring_units import tokenizer_for
 from seq2seq.text import read_lines
 
-SCORES = {"reverse": "reverse_score", "rescore": "rescored"}  # what each setting writes beside a candidate
+SCORES = {"backward": "backward_score", "forward": "forward_score"}  # the field that each setting adds to a candidate
 
 
 def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     parser.add_argument("candidates", type=Path, help="of translate.py format=jsonl search.n_best=N, weights of 0")
     parser.add_argument("reference", type=Path)
-    for setting, default in (("reverse", [0, 0.1, 0.2, 0.3, 0.5, 1]), ("rescore", [0])):
+    for setting, default in (("backward", [0, 0.1, 0.2, 0.3, 0.5, 1]), ("forward", [0])):
         parser.add_argument(f"--{setting}", type=float, nargs="+", default=default, metavar="WEIGHT")
     arguments = parser.parse_args()
     try:
@@ -46,22 +46,24 @@ def main() -> None:
     for setting, score in SCORES.items():
         ranked = any(found) and all(score in one for some in found for one in some)
         if not ranked and (any(getattr(arguments, setting)) or not any(found)):
-            parser.error(f"{arguments.candidates} is not of translate.py format=jsonl search.n_best=N {setting}=RUN")
-    rows = {f"{back:g} | {again:g}": [chosen(some, back, again) for some in found]
-            for back in arguments.reverse for again in arguments.rescore}
+            parser.error(f"{arguments.candidates} is not of translate.py format=jsonl search.n_best=N "
+                         f"rerank.{setting}=RUN")
+    rows = {f"{backward:g} | {forward:g}": [chosen(some, backward, forward) for some in found]
+            for backward in arguments.backward for forward in arguments.forward}
     tokenize = tokenizer_for("", references)
     rows["chosen by the | reference"] = by_reference(found, references, tokenize)
-    print("| reverse_weight | rescore_weight | BLEU | length |\n|---|---|---|---|")
+    print("| backward_weight | forward_weight | BLEU | length |\n|---|---|---|---|")
     for name, translations in rows.items():
         score = bleu(translations, references, 0, tokenize)
         print(f"| {name} | {score.value:.2f} | {length_ratio(translations, references, tokenize):.3f} |")
     print(f"\nBLEU: {score.signature}; {sum(map(len, found)) / len(found):.1f} candidates a sentence")
 
 
-def chosen(candidates: list[dict[str, Any]], back: float, again: float) -> str:
+def chosen(candidates: list[dict[str, Any]], backward: float, forward: float) -> str:
     """The translation of the best score; search's own choice first among equals, and none of an empty line."""
     def total(one: dict[str, Any]) -> float:
-        return one["score"] + back * one.get(SCORES["reverse"], 0) + again * one.get(SCORES["rescore"], 0)
+        return (one["score"] + backward * one.get(SCORES["backward"], 0)
+                + forward * one.get(SCORES["forward"], 0))
 
     best = max(candidates, key=total, default=None)
     return best["translation"] if best else ""

@@ -235,7 +235,7 @@ def test_the_table_of_an_ablation_has_means_over_seeds_and_the_difference_from_n
 
 def test_candidates_are_chosen_by_every_weight_and_by_the_reference(tmp_path, capsys, monkeypatch):
     def one(text: str, score: float, back: float) -> dict:
-        return {"translation": text, "score": score, "reverse_score": back, "rescored": 2 * back}
+        return {"translation": text, "score": score, "backward_score": back, "forward_score": 2 * back}
 
     good, bad = "a b c d e", "x y\u2028z u v"  # of one line, whatever it holds
     found, reference = tmp_path / "found.jsonl", tmp_path / "reference"
@@ -244,8 +244,8 @@ def test_candidates_are_chosen_by_every_weight_and_by_the_reference(tmp_path, ca
         [one(good, -1.0, -1.0), one(bad, -1.0, -1.0)],  # search's own choice
         [])))                                           # an empty line
     reference.write_text(f"{good}\n{good}\n\n")
-    monkeypatch.setattr(sys, "argv", ["candidates.py", str(found), str(reference), "--reverse", "0", "0.4", "0.6",
-                                      "--rescore", "0", "0.06"])
+    monkeypatch.setattr(sys, "argv", ["candidates.py", str(found), str(reference), "--backward", "0", "0.4", "0.6",
+                                      "--forward", "0", "0.06"])
     candidates.main()
     rows = {tuple(line.split(" | ")[:2]): float(line.split(" | ")[2]) for line in
             capsys.readouterr().out.splitlines()[2:] if line.startswith("| ")}
@@ -254,7 +254,7 @@ def test_candidates_are_chosen_by_every_weight_and_by_the_reference(tmp_path, ca
 
 
 @pytest.mark.parametrize(("line", "said"), [
-    ({"translation": "a"}, "is not of translate.py format=jsonl search.n_best=N reverse=RUN"),
+    ({"translation": "a"}, "is not of translate.py format=jsonl search.n_best=N rerank.backward=RUN"),
     ({"n_best": [{"translation": "a", "score": -1.0}]}, "is not of translate.py format=jsonl"),
     (None, "has 0 lines and"),
 ])

@@ -59,8 +59,8 @@ def pair(folder: Path, name: str, lines: int) -> list[str]:
     ({"search": {"length_penalty": 1.0, "allow_unknown": True}}, "test-length_penalty-1-allow_unknown-true"),
     ({"search": {"kind": "sample", "temperature": 0.5, "seed": 2}}, "test-sample-temperature-0.5-seed-2"),
     ({"search": {"kind": "greedy", "max_length": 9}}, "test-greedy-max_length-9"),
-    ({"ensemble": ["b"], "reverse": "c", "reverse_weight": 0.7}, "test-ensemble-reranked-reverse_weight-0.7"),
-    ({"rescore": ["b"], "rescore_weight": 2.0, "reverse_weight": 0.7}, "test-reranked-rescore_weight-2"),
+    ({"run": ["a", "b"], "rerank": {"backward": "c", "backward_weight": 0.7}}, "test-ensemble-reranked-backward_weight-0.7"),
+    ({"rerank": {"forward": ["b"], "forward_weight": 2.0}}, "test-reranked-forward_weight-2"),
     ({"precision": "int8"}, "test-precision-int8"),
     ({"max_source_pieces": 30}, "test-max_source_pieces-30"),
 ])
@@ -120,9 +120,9 @@ def test_a_split_of_another_corpus_has_a_name_of_its_own(run, bundle: Path, tmp_
 def test_other_models_beside_the_same_are_two_evaluations(run, bundle: Path, corpus: Path, tmp_path: Path) -> None:
     second, third = (make_bundle(tmp_path / f"other{seed}", corpus, seed=seed) for seed in (1, 2))
     for other in (second, third):
-        done = run(f"run={bundle}", f"ensemble=[{other}]")
+        done = run(f"run=[{bundle},{other}]")
     first, more = files(bundle / "evaluation")
-    assert first == "test-ensemble" and f"ensemble=['{second}'], {KEPT} {more}" in done.err
+    assert first == "test-ensemble" and f"run=['{bundle}', '{second}'], {KEPT} {more}" in done.err
 
 
 def test_an_evaluation_of_an_older_version_is_replaced_by_its_like_alone(run, bundle: Path, tmp_path: Path) -> None:
@@ -166,7 +166,7 @@ def test_what_a_comparison_replaces_is_said(run, bundle: Path, corpus: Path, tmp
 
 def test_the_evaluation_by_the_same_search_is_compared(run, bundle: Path, corpus: Path, tmp_path: Path) -> None:
     other = make_bundle(tmp_path / "other", corpus, seed=1)
-    for words in (["search.beam_size=2"], [], ["search.beam_size=3"], [f"ensemble=[{bundle}]"]):
+    for words in (["search.beam_size=2"], [], ["search.beam_size=3"], [f"run=[{other},{bundle}]"]):
         assert run(f"run={other}", *words).code == 0
     wrong = other / "evaluation" / "test-beam_size-2.tsv"
     head, *rows = wrong.read_text().splitlines()

@@ -134,7 +134,7 @@ def test_an_ensemble_trains_every_seed_and_scores_them_together(tmp_path, capfdb
     assert done.code == 0 and head in done.out.decode(), done.err
     train = ("train.py", "experiment=multi30k_de_en_large", "corpus=data", "training.threads=1")
     assert ran == [(*train, "seed=4", f"run={first}"), (*train, "seed=7", f"run={second}"),
-                   ("evaluate.py", f"run={first}", "split=test", f"ensemble=[{second}]", "device=auto", "threads=1")]
+                   ("evaluate.py", f"run=[{first},{second}]", "split=test", "device=auto", "threads=1")]
     ran.clear()
     done = run_here("reproduce", [f"experiment={name}", "corpus=data", which, "expected.value=46"], capfdbinary,
                     monkeypatch)
@@ -169,13 +169,13 @@ def test_runs_that_rank_are_trained_too(tmp_path, capfdbinary, monkeypatch) -> N
         ["experiment=multi30k_de_en_risk", *own, "seed=1", f"run={first}"],
         ["experiment=multi30k_en_de", own[0], "seed=2", f"run={back}"],
         ["experiment=multi30k_de_en", own[0], "seed=3", f"run={again}"]]
-    assert ran[-1] == ("evaluate.py", f"run={first}", "split=test", f"reverse=[{back}]", f"rescore=[{again}]",
+    assert ran[-1] == ("evaluate.py", f"run={first}", "split=test", f"rerank.backward=[{back}]", f"rerank.forward=[{again}]",
                        "search.beam_size=10", "device=auto", "threads=1")
 
 
 @pytest.mark.parametrize(("name", "first", "value", "told", "stored", "search"), [
     ("multi30k_en_de_both_ends", "multi30k_en_de_both_ends-1", 40.5, ", seed 1", "test-reranked-beam_size-10",
-     ["search.beam_size=10", "rescore_own=true", "rescore_search=true"]),
+     ["search.beam_size=10", "rerank.second_decoder=true", "rerank.search=true"]),
 ])
 def test_what_is_beside_the_search_is_scored_by_its_own_name(name: str, first: str, value: float, told: str,
                                                              stored: str, search: list[str], tmp_path, capfdbinary,

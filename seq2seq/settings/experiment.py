@@ -25,8 +25,8 @@ class Expected:
     after: str | None = None       # the experiment whose run of the same seed this one forks; null: it begins anew
     teachers: list[str] = dataclasses.field(default_factory=list)  # NAME-SEED: those that teacher= names
     runs: list[str] = dataclasses.field(default_factory=list)     # NAME-SEED: those scored (together); []: its own run
-    reverse: list[str] = dataclasses.field(default_factory=list)  # NAME-SEED: those that rank (evaluate.py reverse=)
-    rescore: list[str] = dataclasses.field(default_factory=list)  # likewise (evaluate.py rescore=)
+    reverse: list[str] = dataclasses.field(default_factory=list)  # NAME-SEED: evaluate.py rerank.backward=
+    rescore: list[str] = dataclasses.field(default_factory=list)  # evaluate.py rerank.forward=
     search: list[str] = dataclasses.field(default_factory=list)   # settings of evaluate.py
     minutes: float | None = None   # of training, on one core unless the file says otherwise; null: not measured
     raw: list[str] = dataclasses.field(default_factory=list)      # files of the raw text, in the folder raw=DIR
@@ -48,7 +48,7 @@ class Expected:
     @property
     def ranked(self) -> bool:
         """Other models, or other decoders of the same, rank what is found."""
-        return bool(self.reverse or self.rescore) or "rescore_own=true" in self.search
+        return bool(self.reverse or self.rescore) or "rerank.second_decoder=true" in self.search
 
     def gain(self, measured: float) -> float:
         """How much better `measured` is than the figure; below 0: worse."""
