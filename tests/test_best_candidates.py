@@ -13,7 +13,8 @@ from seq2seq.reranking import Feature, best
 @pytest.mark.parametrize("count", [1, 2, 5])
 @pytest.mark.parametrize("number", [1, 2, 3])
 def test_the_best_are_found_without_all_features(number: int, count: int) -> None:
-    """As if every feature were computed for every candidate; the first of equals comes first; a sentence may have few candidates."""
+    """As if every feature were computed for every candidate; the first of equals comes first; a sentence may have few
+    candidates."""
     random = torch.Generator().manual_seed(number)
     weights, work, whole = [1.0, 0.3, 2.0][:number], 0, 0
     for _ in range(50):

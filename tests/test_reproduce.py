@@ -169,8 +169,8 @@ def test_runs_that_rank_are_trained_too(tmp_path, capfdbinary, monkeypatch) -> N
         ["experiment=multi30k_de_en_risk", *own, "seed=1", f"run={first}"],
         ["experiment=multi30k_en_de", own[0], "seed=2", f"run={back}"],
         ["experiment=multi30k_de_en", own[0], "seed=3", f"run={again}"]]
-    assert ran[-1] == ("evaluate.py", f"run={first}", "split=test", f"rerank.backward=[{back}]", f"rerank.forward=[{again}]",
-                       "search.beam_size=10", "device=auto", "threads=1")
+    assert ran[-1] == ("evaluate.py", f"run={first}", "split=test", f"rerank.backward=[{back}]",
+                       f"rerank.forward=[{again}]", "search.beam_size=10", "device=auto", "threads=1")
 
 
 @pytest.mark.parametrize(("name", "first", "value", "told", "stored", "search"), [

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import re
 from pathlib import Path
 
 import pytest
@@ -17,6 +18,8 @@ from seq2seq.errors import SettingError
 from seq2seq.reranking import Scorer, mean_score
 from seq2seq.search import Ensemble
 from seq2seq.search.penalties import without_coverage
+from seq2seq.settings.commands import COMMANDS, types_of
+from seq2seq.settings.reranking import RENAMED
 from seq2seq.tokenizer import BOS, EOS
 from seq2seq.translation import Translator
 
@@ -48,10 +51,10 @@ def further(corpus: Path) -> list[Path]:
             make_bundle(corpus.parent / "pieces", pieces, seed=6)]
 
 
-def by_steps(folders: list[Path], given: str, told: str) -> tuple[float, int]:
-    """(log P(told | given), |told|) of an ensemble, piece by piece as search goes."""
+def by_steps(folders: list[Path], source: str, target: str) -> tuple[float, int]:
+    """(log P(target | source), |target|) of an ensemble, piece by piece as search goes."""
     bundles = [load_bundle(folder) for folder in folders]
-    (read,), (wrote,) = bundles[0].source_tokenizer.encode([given]), bundles[0].target_tokenizer.encode([told])
+    (read,), (wrote,) = bundles[0].source_tokenizer.encode([source]), bundles[0].target_tokenizer.encode([target])
     together = Ensemble([bundle.model for bundle in bundles])
     if together.reverse_target:
         wrote = wrote[::-1]
@@ -87,11 +90,11 @@ def test_models_of_the_same_direction_rank_beside_them(forward: Path, back: list
     for one, other in zip(plain, ranked, strict=True):
         by_hand = {}
         for candidate in one.candidates:
-            told = [-bundle.model(make_batch(bundle.source_tokenizer.encode([one.source]), ids, [0])).nll.item()
+            scores = [-bundle.model(make_batch(bundle.source_tokenizer.encode([one.source]), ids, [0])).nll.item()
                     / (len(ids[0]) + 1) for bundle in bundles
                     for ids in [bundle.target_tokenizer.encode([candidate.text])]]
             (back_score,) = mean_score(scorers(back), [candidate.text], [one.source])
-            by_hand[candidate.text] = candidate.score + 0.5 * back_score + 2 * sum(told) / 2
+            by_hand[candidate.text] = candidate.score + 0.5 * back_score + 2 * sum(scores) / 2
         assert [c.text for c in other.candidates] == sorted(by_hand, key=lambda text: -by_hand[text])
         assert [c.score for c in other.candidates] == pytest.approx(sorted(by_hand.values(), reverse=True), abs=1e-4)
     assert [one.text for one in plain] != [one.text for one in ranked]
@@ -131,7 +134,7 @@ def test_forward_models_search_as_well(forward: Path, back: list[Path], further:
         sources = [line] * len(texts)
         first = {one.text: one.score for one in beams[0][row].candidates}
         forced = [without_coverage(value, length, 0.7, 0.4) for value, length in own.log_probabilities(sources, texts)]
-        ranked = sorted(((first.get(text, value) + 0.3 * told + 30 * said, text) for text, value, told, said in zip(
+        ranked = sorted(((first.get(text, value) + 0.3 * one + 30 * other, text) for text, value, one, other in zip(
             texts, forced, mean_score(scorers(back), texts, sources), mean_score(scorers(models), sources, texts),
             strict=True)), reverse=True)
         found = choices[1][row].candidates
@@ -148,9 +151,9 @@ def test_no_pair_is_scored_twice(forward: Path, further: list[Path], monkeypatch
     asked: list[list[str]] = []
     usual = Scorer.log_probabilities
 
-    def counted(self: Scorer, given: list[str], told: list[str]) -> list[tuple[float, int]]:
-        asked.append(told)
-        return usual(self, given, told)
+    def counted(self: Scorer, sources: list[str], targets: list[str]) -> list[tuple[float, int]]:
+        asked.append(targets)
+        return usual(self, sources, targets)
 
     monkeypatch.setattr(Scorer, "log_probabilities", counted)
     search, line, tokenizer = {"device": "cpu", "beam_size": 8}, LINES[:1], load_bundle(further[0]).target_tokenizer
@@ -234,12 +237,45 @@ def test_the_source_that_is_scored_is_the_part_that_was_translated(forward: Path
     ({"kind": "greedy"}, r"search=greedy with search\.beam_size=5\. Choose search=beam search\.beam_size=10"),
     ({"beam_size": 1}, r"search=beam with search\.beam_size=1\. Choose"),
     ({"kind": "sample", "n_best": 4}, "search=sample with"),
-    ({"mbr": 2}, r"^search\.mbr=2 and rerank\.backward=.* both re-rank the candidates of a beam\. Choose search\.mbr=0, or "
-                 r"leave rerank\.backward= out\."),
+    ({"mbr": 2}, r"^search\.mbr=2 and rerank\.backward=.* both re-rank the candidates of a beam\. Choose"),
 ])
 def test_searches_with_nothing_to_rank_are_refused(forward: Path, back: list[Path], search: dict, line: str) -> None:
     with pytest.raises(SettingError, match=line):
         Translator.load(forward, device="cpu", rerank={"backward": back}, **search)
+
+
+@pytest.mark.parametrize(("rerank", "line"), [
+    ({"backwards": "a"}, r"^rerank\.backwards is not a setting\. Did you mean backward\?"),
+    ({"backward": 3}, r"^rerank\.backward=3 is not a list\. Write it as rerank\.backward=\[a,b\]\."),
+    ({"forward": [3]}, r"^rerank\.forward\[0\]=3 is not a text\."),
+    ("runs/a", r"^rerank='runs/a' is not a group of settings\."),
+    ({"search": True}, r"^rerank\.search=true lets the models of rerank\.forward= search, and there are none\."),
+])
+def test_the_library_refuses_what_is_no_reranking(forward: Path, rerank, line: str) -> None:
+    with pytest.raises(SettingError, match=line):
+        Translator.load(forward, device="cpu", rerank=rerank)
+
+
+def test_one_model_or_a_list_by_name_or_path(forward: Path, back: list[Path]) -> None:
+    found = [Translator.load(forward, device="cpu", rerank={"backward": given}).translate_lines(LINES)[0]
+             for given in (back[0], str(back[0]), [back[0]], (str(back[0]),))]
+    assert len({one.candidates[0].backward_score for one in found}) == 1
+    for nothing in (None, {}, {"backward": []}, {"backward": None, "forward": None}):
+        plain = Translator.load(forward, device="cpu", rerank=nothing).translate_lines(LINES)[0]
+        assert plain.candidates[0].backward_score is None
+
+
+@pytest.mark.parametrize(("name", "cure"), [(name, cure) for name, cure in RENAMED.items()])
+def test_a_setting_of_before_names_the_new_one(name: str, cure: str, forward: Path, capfdbinary, monkeypatch) -> None:
+    said = f"{name} is no longer a setting. Write {cure} instead."
+    new, value = cure.split("=")
+    for command in ("translate", "evaluate"):
+        assert str in types_of(COMMANDS[command].kind, new) or types_of(COMMANDS[command].kind, new) <= {bool, float}
+        for word in (f"{name}={value}", f"+{name}={value}", f"++{name}={value}"):
+            done = run_here(command, [f"run={forward}", word], capfdbinary, monkeypatch)
+            assert is_one_line(done) and done.err == f"error: {said}\n"
+    with pytest.raises(SettingError, match=f"^{re.escape(said)}$"):
+        Translator.load(forward, **{name: value})
 
 
 def test_translate_ranks(forward: Path, back: list[Path], tmp_path: Path, capfdbinary, monkeypatch) -> None:
@@ -297,7 +333,8 @@ def test_a_stored_beam_tells_what_each_weight_chooses(forward: Path, back: list[
     (tmp_path / "in").write_text("\n".join(LINES))
     done = run_here("translate", [f"run={forward}", "device=cpu", f"input={tmp_path / 'in'}", "search.beam_size=6",
                                   f"rerank.backward={back[0]}", "rerank.backward_weight=0", "search.n_best=6",
-                                  f"rerank.forward={further[0]}", "rerank.forward_weight=0", "format=jsonl"], capfdbinary, monkeypatch)
+                                  f"rerank.forward={further[0]}", "rerank.forward_weight=0", "format=jsonl"],
+                    capfdbinary, monkeypatch)
     found = [json.loads(line)["n_best"] for line in done.out.decode().splitlines()]
     every = set()
     for weights in ((0, 0), (0.5, 0), (5, 0), (0, 5), (0.5, 3)):

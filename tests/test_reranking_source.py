@@ -45,9 +45,9 @@ def given(monkeypatch: pytest.MonkeyPatch) -> set[str]:
     seen: set[str] = set()
     real = Scorer.log_probabilities
 
-    def spy(self: Scorer, given: list[str], told: list[str]) -> list[tuple[float, int]]:
-        seen.update(told if self._bundles[0].languages == ("de", "en") else given)
-        return real(self, given, told)
+    def spy(self: Scorer, sources: list[str], targets: list[str]) -> list[tuple[float, int]]:
+        seen.update(targets if self._bundles[0].languages == ("de", "en") else sources)
+        return real(self, sources, targets)
 
     monkeypatch.setattr(Scorer, "log_probabilities", spy)
     return seen

@@ -119,13 +119,14 @@ def test_tagging(run, place):
     assert "recurrent tagger" in (place / folder / "best" / "README.md").read_text()
     same = run("evaluate", f"run={folder}", "device=cpu", "resamples=100", f"compare={folder}", "plots=false")
     assert same.code == 0 and b"p = 1.0000 (paired permutation of lines), not significant" in same.out
-    for setting, cure in (("papers=true", "Choose papers=false."), ("scoring.tokenize=char", "Choose scoring.tokenize=auto."),
+    for setting, cure in (("papers=true", "Choose papers=false."),
+                          ("scoring.tokenize=char", "Choose scoring.tokenize=auto."),
                           (f"run=[{folder},{folder}]", f"Choose run={folder}."),
                           (f"rerank.backward={folder}", "Leave rerank.backward= out."),
                           ("rerank.second_decoder=true", "Leave rerank.second_decoder= out.")):
         refused = run("evaluate", *([] if setting.startswith("run=") else [f"run={folder}"]), "device=cpu", setting)
-        assert is_one_line(refused)
-        assert setting in refused.err and f" is for translations, and run={folder} is of shape=n_to_n. {cure}" in refused.err
+        assert is_one_line(refused) and setting in refused.err
+        assert f" is for translations, and run={folder} is of shape=n_to_n. {cure}" in refused.err
     doctor = run("doctor", f"run={folder}", "input=tagging/test.words", "device=cpu")
     assert doctor.code == 0 and doctor.out.count("│ pass".encode()) == 6
 
