@@ -37,20 +37,27 @@ def main(settings: EvaluateSettings) -> Measured:
         logging.getLogger(chatty).setLevel(logging.WARNING)
     if settings.threads is not None:
         torch.set_num_threads(settings.threads)
-    bundles, device = open_bundles([settings.run or "", *settings.ensemble], settings.device)
+    bundles, device = open_bundles(settings.run, settings.device)
     shape = bundles[0].settings.shape
-    for given, plain, is_set in (("papers=true", "papers=false", settings.papers),
-                                 (f"scoring.tokenize={settings.scoring.tokenize.value}", "scoring.tokenize=auto",
-                                  settings.scoring.tokenize is not Tokenize.AUTO),
-                                 (f"ensemble=[{','.join(settings.ensemble)}]", "ensemble=[]", settings.ensemble),
-                                 (f"reverse={settings.reverse}", "reverse=null", settings.reverse),
-                                 (f"rescore={settings.rescore}", "rescore=null", settings.rescore),
-                                 ("rescore_own=true", "rescore_own=false", settings.rescore_own)):
-        if is_set and shape is not Shape.N_TO_M:
-            raise SettingError(f"{given} is for translations, and run={settings.run} is of shape={shape.value}. "
-                               f"Choose {plain}.")
+    check_for_translations(settings, shape)
     score = score_labels if shape in LABELS else score_texts if shape is Shape.ONE_TO_N else score_translations
     return score(bundles, device, settings)
+
+
+def check_for_translations(settings: EvaluateSettings, shape: Shape) -> None:
+    """Raises SettingError where labels or generated texts are to be scored with what is for translations alone."""
+    if shape is Shape.N_TO_M:
+        return
+    first, tokenize = settings.runs[0], settings.scoring.tokenize
+    cures = {given: f"Leave {name}= out" for name, given in settings.rerank.given().items()}
+    if settings.papers:
+        cures["papers=true"] = "Choose papers=false"
+    if tokenize is not Tokenize.AUTO:
+        cures[f"scoring.tokenize={tokenize.value}"] = "Choose scoring.tokenize=auto"
+    if len(settings.runs) > 1:
+        cures[f"run=[{','.join(settings.runs)}], an ensemble,"] = f"Choose run={first}"
+    for given, cure in cures.items():
+        raise SettingError(f"{given} is for translations, and run={first} is of shape={shape.value}. {cure}.")
 
 
 def score_translations(bundles: Sequence[Bundle], device: torch.device, settings: EvaluateSettings) -> Measured:
@@ -58,11 +65,11 @@ def score_translations(bundles: Sequence[Bundle], device: torch.device, settings
     from seq2seq import showing
     from seq2seq.evaluation import compare_with, evaluate, read_pairs, units_of, write_evaluation
     from seq2seq.evaluation_files import open_files, read_stored, write_differences
-    from seq2seq.loading import open_ranking
+    from seq2seq.loading import open_rerank_models
     from seq2seq.translation import Translator
 
-    ranking = open_ranking(settings, bundles, device)
-    translator = Translator(bundles, settings.search, ranking=ranking, device=device,
+    rerank = open_rerank_models(settings.rerank, bundles, device)
+    translator = Translator(bundles, settings.search, rerank=rerank, device=device,
                             precision=settings.precision, graphs=settings.graphs,
                             max_source_pieces=settings.max_source_pieces, tokenize=settings.scoring.tokenize)
     pairs = read_pairs(settings, bundles[0])

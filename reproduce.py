@@ -99,10 +99,10 @@ def train(settings: ReproduceSettings, target: Target, corpus: str, seed: int) -
 
 def evaluate(settings: ReproduceSettings, target: Target, runs: list[str]) -> Measured:
     """What evaluate.py measures of these runs, together if they are several."""
-    first, *others = map(quoted_if_odd, runs)
-    output = Path(f"{runs[0]}-scores{'-ensemble' * bool(others)}")
-    run("evaluate.py", f"run={first}", *[f"ensemble=[{','.join(others)}]"] * bool(others), f"split={target.split}",
-        *target.search, f"output={quoted_if_odd(str(output))}", f"device={settings.device.value}",
+    listed = ",".join(map(quoted_if_odd, runs))
+    output = Path(f"{runs[0]}-scores{'-ensemble' * (len(runs) > 1)}")
+    run("evaluate.py", f"run=[{listed}]" if len(runs) > 1 else f"run={listed}", f"split={target.split}", *target.search,
+         f"output={quoted_if_odd(str(output))}", f"device={settings.device.value}",
         f"threads={'null' if settings.threads is None else settings.threads}")
     newest = max(output.glob("*.json"), key=lambda path: path.stat().st_mtime_ns)
     return measured(json.loads(newest.read_text(encoding="utf-8")), target.measure)

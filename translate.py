@@ -40,14 +40,14 @@ def main(settings: TranslateSettings) -> None:
 
 def answers(settings: TranslateSettings, windows: Iterable[list[str]]) -> Iterator[list[str]]:
     """The lines to write for each list of lines that is read: translations, or labels."""
-    from seq2seq.loading import open_bundles, open_ranking
+    from seq2seq.loading import open_bundles, open_rerank_models
     from seq2seq.prediction import Predictor, refuse_faster_search
     from seq2seq.settings.model import LABELS
     from seq2seq.translation import Translator
     from seq2seq.translation_file import json_line, label_json_line
 
     bundles, device = open_bundles(settings.run, settings.device)
-    ranking = open_ranking(settings, bundles, device)
+    rerank = open_rerank_models(settings.rerank, bundles, device)
     json_lines, n_best = settings.format is Format.JSONL, settings.search.n_best
     name = settings.input or "standard input"
     if settings.input is None and sys.stdin.isatty():
@@ -59,7 +59,7 @@ def answers(settings: TranslateSettings, windows: Iterable[list[str]]) -> Iterat
         for predictions in predictor.stream(windows, name=name):
             yield [label_json_line(one, n_best) if json_lines else one.text for one in predictions]
         return
-    translator = Translator(bundles, settings.search, ranking=ranking, device=device,
+    translator = Translator(bundles, settings.search, rerank=rerank, device=device,
                             precision=settings.precision, graphs=settings.graphs,
                             max_source_pieces=settings.max_source_pieces, long=settings.long,
                             tokenize=settings.scoring.tokenize)

@@ -1,9 +1,8 @@
-"""What it costs to let other models rank the candidates of a beam, against a
-beam of five without them: reverse=, rescore=, rescore_own=, rescore_search=.
+"""What n-best re-ranking costs, against a beam of five without it: the settings rerank.* (settings/reranking.py).
 
-    python benchmarks/ranking_speed.py run=runs/m30k reverse=runs/back rescore=runs/leftwards
-    python benchmarks/ranking_speed.py run=runs/m30k rescore=runs/leftwards sentences=400 threads=1 times=3 beam_size=20
-    python benchmarks/ranking_speed.py run=runs/both_ends own=true
+    python benchmarks/ranking_speed.py run=runs/m30k backward=runs/back forward=runs/leftwards
+    python benchmarks/ranking_speed.py run=runs/m30k forward=runs/leftwards sentences=400 threads=1 times=3 beam_size=20
+    python benchmarks/ranking_speed.py run=runs/both_ends second_decoder=true
 
 Translates the first `sentences` of the test split of the run's corpus (corpus=FOLDER: of another): seconds of the
 fastest of `times`, the ways in turns, loading not counted; their ratio to the first row; BLEU. With one thread the
@@ -20,20 +19,20 @@ ROOT = Path(__file__).resolve().parent.parent
 sys.path.insert(0, str(ROOT))
 sys.path.insert(0, str(ROOT / "benchmarks"))
 
-WAYS = [("reverse",), ("rescore",), ("rescore", "reverse"), ("rescore", "rescore_search"),
-        ("rescore", "rescore_search", "reverse"), ("rescore_own",), ("rescore_own", "rescore_search")]
+WAYS = [("backward",), ("forward",), ("forward", "backward"), ("forward", "search"), ("forward", "search", "backward"),
+        ("second_decoder",), ("second_decoder", "search")]
 
 
 def main() -> None:
-    options = {"run": "", "corpus": "", "reverse": "", "rescore": "", "own": "", "sentences": "200",
+    options = {"run": "", "corpus": "", "backward": "", "forward": "", "second_decoder": "", "sentences": "200",
                "threads": "1", "times": "2", "beam_size": "10"}
     for word in sys.argv[1:]:
         name, _, value = word.partition("=")
         if name not in options:
             sys.exit(f"{word}: there is no {name}=. There are {', '.join(f'{option}=' for option in options)}.")
         options[name] = value
-    if not options["run"] or not any(options[name] for name in ("reverse", "rescore", "own")):
-        sys.exit("Give a trained run, and what goes beside it: run=RUN reverse=RUN rescore=RUN own=true")
+    if not options["run"] or not any(options[name] for name in ("backward", "forward", "second_decoder")):
+        sys.exit("Give a trained run, and what re-ranks: run=RUN backward=RUN forward=RUN second_decoder=true")
     import torch
     from timing import clock_for, fastest
 
@@ -45,14 +44,15 @@ def main() -> None:
 
     torch.set_num_threads(int(options["threads"]))
     keep_freed_memory()
-    others = {"reverse": options["reverse"], "rescore": options["rescore"], "rescore_own": options["own"] == "true",
-              "rescore_search": True}
+    given = {"backward": options["backward"], "forward": options["forward"],
+             "second_decoder": options["second_decoder"] == "true", "search": True}
     wide = int(options["beam_size"])
     load = functools.partial(Translator.load, options["run"], "cpu")
     translators = {"beam 5": load(beam_size=5), f"beam {wide}": load(beam_size=wide)}
     for way in WAYS:
-        if all(others[name] for name in way):
-            translators[f"beam {wide}, {', '.join(way)}"] = load(beam_size=wide, **{name: others[name] for name in way})
+        if all(given[name] for name in way):
+            rerank = {name: given[name] for name in way}
+            translators[f"beam {wide}, {', '.join(way)}"] = load(beam_size=wide, rerank=rerank)
     corpus = PackedCorpus.open(options["corpus"] or translators["beam 5"].bundles[0].info["corpus"]["folder"])
     sources, references = (side[: int(options["sentences"])] for side in corpus.split("test").text())
     found: dict[str, list[str]] = {}

@@ -25,6 +25,7 @@ import seq2seq
 from seq2seq.errors import UserError
 from seq2seq.settings.commands import COMMANDS, dotted_keys, types_of
 from seq2seq.settings.nearest import nearest, similar
+from seq2seq.settings.reranking import check_not_renamed
 
 FLAGS = {"-h": "--help", "-m": "--multirun", "--hydra-help": "", "--resolve": "", "--version": ""}
 WITH_VALUE = {"-c": "--cfg", "-p": "--package", "-i": "--info", "-cd": "--config-dir", "-sc": "--shell-completion"}
@@ -56,6 +57,8 @@ def understood(words: Sequence[str], folder: Path, config_name: str) -> list[str
                             "that you want: name=value")
         if not key or not is_setting:
             raise UserError(_no_setting(word, folder, config_name))
+        if types_of(kind, "rerank"):
+            check_not_renamed(plain)
         if "@" in plain and plain.partition("@")[0] not in groups:
             raise UserError(f"{word}: @ follows a group, one of: {', '.join(groups)}. Write "
                             f"{plain.partition('@')[0]}={value}")

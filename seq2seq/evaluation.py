@@ -38,6 +38,7 @@ from seq2seq.scoring_units import asked_or_trained, checked_tokenizer, length_un
 from seq2seq.settings.evaluate import EvaluateSettings
 from seq2seq.settings.model import LABELS, Shape
 from seq2seq.settings.reading import write_settings
+from seq2seq.settings.reranking import RerankSettings
 from seq2seq.settings.runs import each
 from seq2seq.text import read_lines
 from seq2seq.translation import Translator
@@ -47,14 +48,9 @@ from seq2seq.translation import Translator
 class Evaluation:
     """What <name>.json holds."""
 
-    run: str
-    ensemble: list[str]  # the others
-    reverse: list[str]   # those of the opposite direction
-    reverse_weight: float | None
-    rescore: list[str]   # those of the same direction that rank
-    rescore_own: bool    # so do the second decoders, of run, ensemble and rescore
-    rescore_weight: float | None
-    rescore_search: bool      # these search as well
+    run: str                       # the first of `runs`
+    runs: list[str]                # several are an ensemble
+    rerank: dict[str, Any] | None  # settings.rerank, models as lists; None: nothing was re-ranked
     name: str
     origin: dict[str, str]
     languages: tuple[str, str]
@@ -100,11 +96,11 @@ def read_pairs(settings: EvaluateSettings, bundle: Bundle) -> Pairs:
 def _corpus(settings: EvaluateSettings, bundle: Bundle) -> PackedCorpus:
     folder = settings.corpus or bundle.info.get("corpus", {}).get("folder") or bundle.settings.corpus
     if settings.corpus is None and not Path(folder).exists():
-        raise CorpusError(f"{folder}, the corpus that {settings.run} was trained on, is not here. Give its place, "
+        raise CorpusError(f"{folder}, the corpus that {settings.runs[0]} was trained on, is not here. Give its place, "
                           "corpus=FOLDER, or two files, source=FILE reference=FILE.")
     corpus = PackedCorpus.open(folder)
     if corpus.languages != bundle.languages:
-        raise CorpusError(f"corpus={folder} is {'-'.join(corpus.languages)}, and {settings.run} translates "
+        raise CorpusError(f"corpus={folder} is {'-'.join(corpus.languages)}, and {settings.runs[0]} translates "
                           f"{' to '.join(bundle.languages)}. Give another corpus.")
     return corpus
 
@@ -127,27 +123,30 @@ def evaluate(translator: Translator, pairs: Pairs, settings: EvaluateSettings,
     translations = [one.text for one in found]
     seconds = time.perf_counter() - started
     evaluation = Evaluation(
-        run=str(settings.run), ensemble=settings.ensemble, reverse=each(settings.reverse),
-        reverse_weight=settings.reverse_weight if settings.reverse else None, rescore=each(settings.rescore),
-        rescore_own=settings.rescore_own, rescore_weight=settings.rescore_weight if settings.rescores else None,
-        rescore_search=settings.rescore_search,
-        name=name, origin=pairs.origin, languages=translator.languages,
-        sentences=len(pairs.sources),
+        run=settings.runs[0], runs=settings.runs, rerank=_written(settings.rerank), name=name, origin=pairs.origin,
+        languages=translator.languages, sentences=len(pairs.sources),
         bleu=bleu(translations, pairs.references, settings.resamples, units.tokenize),
         chrf=chrf(translations, pairs.references, settings.resamples),
         bleu_of_papers=(bleu_of_papers(translations, pairs.references, translator.languages[1], settings.resamples)
                         if settings.papers else None),
         length_ratio=length_ratio(translations, pairs.references, units.tokenize),
         cut=sum(one.cut for one in found), max_length=limit_setting(translator.search),
-        perplexity=(None if settings.ensemble
-                    else loss_of(translator.bundles[0], translator.device, pairs, settings).perplexity),
+        perplexity=(None if len(settings.runs) > 1
+                    else reference_loss(translator.bundles[0], translator.device, pairs, settings).perplexity),
         by_length=bleu_by_length(pairs.sources, translations, pairs.references, units),
         tokenize=units.tokenize, seconds=seconds, device=str(translator.device), search=write_settings(settings.search),
     )
     return evaluation, translations
 
 
-class Loss(NamedTuple):
+def _written(rerank: RerankSettings) -> dict[str, Any] | None:
+    if not rerank.active:
+        return None
+    written: dict[str, Any] = write_settings(rerank)
+    return written | {"backward": each(rerank.backward), "forward": each(rerank.forward)}
+
+
+class ReferenceLoss(NamedTuple):
     """-log p of references, by teacher forcing, summed over their target pieces."""
 
     nll: float   # natural logarithm
@@ -159,14 +158,14 @@ class Loss(NamedTuple):
 
 
 @torch.inference_mode()
-def loss_of(bundle: Bundle, device: torch.device, pairs: Pairs, settings: EvaluateSettings) -> Loss:
+def reference_loss(bundle: Bundle, device: torch.device, pairs: Pairs, settings: EvaluateSettings) -> ReferenceLoss:
     """What the references cost the model."""
     source, target = _encoded(bundle, pairs, settings.max_source_pieces)
     nll, pieces = 0.0, 0
     for batch in like_lengths(source, target, settings.batch_pieces, bundle.settings.shape in LABELS):
         nll += bundle.model(batch.to(device)).nll.item()
         pieces += batch.pieces
-    return Loss(nll, pieces)
+    return ReferenceLoss(nll, pieces)
 
 
 def _encoded(bundle: Bundle, pairs: Pairs, limit: int) -> tuple[list[list[int]], list[list[int]]]:

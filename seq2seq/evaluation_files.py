@@ -4,9 +4,9 @@
     <folder>/<name>.tsv    source, reference, translation or labels, side by side
     <folder>/<name>-compare-<other run>.tsv    with another run's, the largest gain first
 
-`folder` is output=, or evaluation/ in the run folder. `name` is the split or the file, followed by what is not as
-usual: `test`, `test-beam_size-10`, `test-ensemble-reranked-length_penalty-2`. Where that is the name of an evaluation
-of other sentences or models, six digits of a hash tell the two apart.
+`folder` is output=, or evaluation/ in the folder of the (first) run. `name` is the split or the file, followed by what
+is not as usual: `test`, `test-beam_size-10`, `test-ensemble-reranked-length_penalty-2`. Where that is the name of an
+evaluation of other sentences or models, six digits of a hash tell the two apart.
 """
 
 from __future__ import annotations
@@ -36,7 +36,8 @@ if TYPE_CHECKING:
     from seq2seq.bundle import Bundle
 
 COLUMNS = ("source", "reference", "translation")
-MODELS = ("ensemble", "reverse", "rescore", "rescore_own")  # of a record: what else takes part
+FURTHER_MODELS = ("backward", "forward", "second_decoder")    # of rerank: what else takes part
+EARLIER = ("ensemble", "reverse", "rescore", "rescore_own")   # likewise, in records of earlier versions
 NO_MATTER = ("kind", "batch_pieces", "n_best")  # of search: in the name already, or the translation is the same
 LONGEST_NAME = 150  # bytes, so that name, ending and a suffix while it is written stay below 255
 log = logging.getLogger("seq2seq")
@@ -87,7 +88,7 @@ def _cure() -> Iterator[None]:
 
 def open_files(settings: EvaluateSettings, bundle: Bundle, pairs: Pairs) -> Files:
     """Makes the folder before the work that fills it, and chooses the name. Raises UserError if that cannot be."""
-    folder, shape = Path(settings.output or Path(settings.run or "", "evaluation")), bundle.settings.shape
+    folder, shape = Path(settings.output or Path(settings.runs[0], "evaluation")), bundle.settings.shape
     with _cure():
         writable_folder(folder)
     name, identity = evaluation_name(_base(bundle, pairs), settings, shape), _identity(settings, shape, pairs)
@@ -105,14 +106,14 @@ def evaluation_name(base: str, settings: EvaluateSettings, shape: Shape) -> str:
     """The split or file, and what is not as usual in how it is translated."""
     words = [base]
     if shape is Shape.N_TO_M:
-        words += ["ensemble"] * bool(settings.ensemble)
-        words += ["reranked"] * settings.ranks
+        words += ["ensemble"] * (len(settings.runs) > 1)
+        words += ["reranked"] * settings.rerank.active
         if settings.search.kind is not SearchKind.BEAM:
             words.append(settings.search.kind.value)
         words += _differing(settings.search, [field.name for field in dataclasses.fields(settings.search)
                                               if field.name not in NO_MATTER])
-        words += _differing(settings, ["reverse_weight"] * bool(settings.reverse)
-                            + ["rescore_weight"] * settings.rescores + ["precision"])
+        words += _differing(settings.rerank, ["backward_weight", "forward_weight"])
+        words += _differing(settings, ["precision"])
         words += _differing(settings.scoring, ["tokenize"])
     return safe_name("-".join([*words, *_differing(settings, ["max_source_pieces"])]))
 
@@ -183,8 +184,16 @@ def _alone(folder: Path) -> Iterator[tuple[Path, dict[str, Any]]]:
     """The tables of the evaluations in which one model took part alone, and what is stored with them."""
     for path in sorted(folder.glob("*.json")):
         record, table = _record(path), path.with_name(f"{path.stem}.tsv")
-        if record and table.is_file() and not any(record.get(key) for key in MODELS):
+        if record and table.is_file() and not _further_models(record):
             yield table, record
+
+
+def _further_models(record: dict[str, Any]) -> dict[str, Any]:
+    """What took part in an evaluation besides its first run, by setting."""
+    runs, rerank = record.get("runs") or [], record.get("rerank") or {}
+    found = {"run": runs if len(runs) > 1 else None, **{f"rerank.{key}": rerank.get(key) for key in FURTHER_MODELS},
+             **{key: record.get(key) for key in EARLIER}}
+    return {key: value for key, value in found.items() if value}
 
 
 def _otherwise(record: dict[str, Any], search: SearchSettings) -> list[str]:
@@ -205,11 +214,12 @@ def _base(bundle: Bundle, pairs: Pairs) -> str:
 def _identity(settings: EvaluateSettings, shape: Shape, pairs: Pairs) -> str:
     chosen: list[Any] = [pairs.name, pairs.origin["hash"], settings.max_source_pieces]
     if settings.output is not None:  # which may hold the evaluations of several runs
-        chosen.append(os.path.normpath(settings.run or ""))
+        chosen.append(os.path.normpath(settings.runs[0]))
     if shape is Shape.N_TO_M:
+        rerank = settings.rerank
         chosen += [sorted(map(os.path.normpath, each(runs)))
-                   for runs in (settings.ensemble, settings.reverse, settings.rescore)]
-        chosen += [settings.rescore_own, settings.rescore_search, settings.reverse_weight, settings.rescore_weight,
+                   for runs in (settings.runs[1:], rerank.backward, rerank.forward)]
+        chosen += [rerank.second_decoder, rerank.search, rerank.backward_weight, rerank.forward_weight,
                    settings.precision.value, settings.scoring.tokenize.value,
                    {key: value for key, value in write_settings(settings.search).items()
                     if key not in ("batch_pieces", "n_best")}]
@@ -225,7 +235,8 @@ def _is_another(stored: dict[str, Any], identity: str, pairs: Pairs) -> bool:
 
 def _described(stored: dict[str, Any]) -> str:
     words = [f"{key}={value}" for key, value in (stored.get("origin") or {}).items() if key != "hash"]
-    words += [f"{key}={stored[key]}" for key in ("run", *MODELS) if stored.get(key)]
+    models = {"run": stored.get("run"), **_further_models(stored)}
+    words += [f"{key}={value}" for key, value in models.items() if value]
     return _shown(" ".join(words)) or "something else"
 
 
@@ -250,8 +261,9 @@ def _record(path: Path) -> dict[str, Any] | None:
         return None
     except (OSError, ValueError, RecursionError):
         return {}
-    parts = ("origin", "search", "comparison")
-    whole = isinstance(record, dict) and all(isinstance(record.get(part) or {}, dict) for part in parts)
+    parts = {"origin": dict, "search": dict, "comparison": dict, "rerank": dict, "runs": list}
+    whole = isinstance(record, dict) and all(isinstance(record.get(part) or kind(), kind)
+                                             for part, kind in parts.items())
     return record if whole else {}
 
 

@@ -8,7 +8,7 @@ from __future__ import annotations
 import dataclasses
 from collections.abc import Iterator
 
-from seq2seq.evaluation import Loss, loss_of
+from seq2seq.evaluation import ReferenceLoss, reference_loss
 from seq2seq.evaluation_files import Files, Pairs, write_record
 from seq2seq.settings.evaluate import EvaluateSettings
 from seq2seq.settings.search import SearchKind, SearchSettings
@@ -48,11 +48,11 @@ def evaluate_generation(translator: Translator, pairs: Pairs, settings: Evaluate
     losses, inputs = [], []
     for part in _by_input(pairs):
         drawn = samples.translate(part.sources[:1] * SAMPLES)
-        losses.append(loss_of(translator.bundles[0], translator.device, part, settings))
+        losses.append(reference_loss(translator.bundles[0], translator.device, part, settings))
         inputs.append(InputScore(part.sources[0], len(part.sources), losses[-1].perplexity, drawn))
-    total = Loss(sum(loss.nll for loss in losses), sum(loss.pieces for loss in losses))
+    total = ReferenceLoss(sum(loss.nll for loss in losses), sum(loss.pieces for loss in losses))
     return GenerationEvaluation(
-        run=str(settings.run), name=name, origin=pairs.origin, languages=translator.languages,
+        run=settings.runs[0], name=name, origin=pairs.origin, languages=translator.languages,
         texts=len(pairs.sources), pieces=total.pieces, perplexity=total.perplexity, inputs=inputs)
 
 

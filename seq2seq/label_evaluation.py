@@ -19,7 +19,7 @@ from typing import Any, NamedTuple
 import numpy as np
 
 from seq2seq.errors import UserError
-from seq2seq.evaluation import loss_of
+from seq2seq.evaluation import reference_loss
 from seq2seq.evaluation_files import Files, Pairs, Stored, write_record
 from seq2seq.label_pieces import labels_of
 from seq2seq.prediction import Predictor
@@ -103,10 +103,10 @@ def evaluate_labels(predictor: Predictor, pairs: Pairs, settings: EvaluateSettin
     y_true, y_pred = ([label for line in side for label in line] for side in (wanted, given))
     classes, macro, names, confusion = _scores(y_true, y_pred)
     evaluation = LabelEvaluation(
-        run=str(settings.run), name=name, origin=pairs.origin, languages=predictor.languages,
+        run=settings.runs[0], name=name, origin=pairs.origin, languages=predictor.languages,
         sentences=len(pairs.sources), labels=len(y_true), accuracy=_accuracy(*right),
         interval=_interval(right, settings.resamples), macro_f1=macro,
-        perplexity=loss_of(predictor.bundles[0], predictor.device, pairs, settings).perplexity,
+        perplexity=reference_loss(predictor.bundles[0], predictor.device, pairs, settings).perplexity,
         classes=classes, names=names, confusion=confusion, seconds=seconds, device=str(predictor.device))
     return evaluation, answers
 

@@ -1,7 +1,6 @@
 """Opening trained models.
 
-Several answer as one (an ensemble) when they are of one shape and know the same pieces; others rank what is
-found.
+Several answer as one (an ensemble) when they are of one shape and know the same pieces; others re-rank what is found.
 """
 
 from __future__ import annotations
@@ -16,9 +15,9 @@ from seq2seq.bundle import Bundle, load_bundle
 from seq2seq.errors import SettingError
 from seq2seq.models.encoder_decoder import EncoderDecoder
 from seq2seq.precision import pick_device
-from seq2seq.reranking import Ranking
+from seq2seq.reranking import RerankModels
 from seq2seq.settings.model import Shape
-from seq2seq.settings.ranking import RankingSettings
+from seq2seq.settings.reranking import RerankSettings
 from seq2seq.settings.runs import Runs, each
 from seq2seq.settings.training import Device
 from seq2seq.tokenizer import Tokenizer
@@ -43,43 +42,48 @@ def open_bundles(run: Runs, device: Device, setting: str = "run") -> tuple[list[
     return bundles, place
 
 
-def open_ranking(settings: RankingSettings, searched: Sequence[Bundle], place: torch.device) -> Ranking:
-    """The models that rank what those `searched` find (reranking.py). Their pieces may be others.
+def open_rerank_models(settings: RerankSettings, searched: Sequence[Bundle],
+                       device: torch.device) -> RerankModels | None:
+    """The models that re-rank what those `searched` find (reranking.py); they may have a different vocabulary.
 
-    Raises BundleError for a folder that is none, and SettingError for one of another direction.
+    None where nothing is re-ranked. Raises BundleError for a folder that is none, and SettingError for one of another
+    direction.
     """
-    rescore = _rankers("rescore", settings.rescore, searched[0], place)
-    own = _from_the_right([*searched, *rescore]) if settings.rescore_own else []
-    return Ranking(reverse=_rankers("reverse", settings.reverse, searched[0], place),
-                   reverse_weight=settings.reverse_weight, rescore=own + rescore,
-                   rescore_weight=settings.rescore_weight, rescore_search=settings.rescore_search)
+    if not settings.active:
+        return None
+    forward = _opened("forward", settings.forward, searched[0], device)
+    second = _second_decoders([*searched, *forward]) if settings.second_decoder else []
+    return RerankModels(settings, backward=_opened("backward", settings.backward, searched[0], device),
+                        forward=second + forward)
 
 
-def _from_the_right(bundles: Sequence[Bundle]) -> list[Bundle]:
-    """What the second decoders of these are, each as a model of its own."""
+def _second_decoders(bundles: Sequence[Bundle]) -> list[Bundle]:
+    """The second decoders of these, each as a model of its own."""
     first = bundles[0]
     if first.settings.shape is not Shape.N_TO_M:
-        raise SettingError(f"rescore_own=true ranks translations, and {first.folder} is of "
-                           f"shape={first.settings.shape.value}. Leave rescore_own= out.")
+        raise SettingError(f"rerank.second_decoder=true re-ranks translations, and {first.folder} is of "
+                           f"shape={first.settings.shape.value}. Leave rerank.second_decoder= out.")
     found = [dataclasses.replace(bundle, model=bundle.model.from_the_right()) for bundle in bundles
              if isinstance(bundle.model, EncoderDecoder) and bundle.model.reverse_decoder is not None]
     if not found:
         without = ", ".join(str(bundle.folder) for bundle in bundles)
-        raise SettingError("rescore_own=true is for models with a second decoder, and none was trained with one "
-                           f"({without}). Train one with model.reverse_decoder=true, or leave rescore_own= out.")
+        raise SettingError("rerank.second_decoder=true is for models with a second decoder, and none was trained with "
+                           f"one ({without}). Train one with model.reverse_decoder=true, or leave "
+                           "rerank.second_decoder= out.")
     return found
 
 
-def _rankers(setting: str, run: Runs, searched: Bundle, place: torch.device) -> list[Bundle]:
-    opposite = setting == "reverse"
-    languages = searched.languages[::-1] if opposite else searched.languages
-    bundles = [load_bundle(Path(folder), str(place), setting) for folder in each(run)]
+def _opened(direction: str, runs: Runs, searched: Bundle, device: torch.device) -> list[Bundle]:
+    """The models of rerank.forward or rerank.backward."""
+    backward, setting = direction == "backward", f"rerank.{direction}"
+    languages = searched.languages[::-1] if backward else searched.languages
+    bundles = [load_bundle(Path(folder), str(device), setting) for folder in each(runs)]
     for bundle in bundles:
         shapes = {bundle.settings.shape, searched.settings.shape}
         if bundle.languages != languages or shapes != {Shape.N_TO_M}:
             raise SettingError(
                 f"{setting}={bundle.folder} is {_what(bundle)}, and {searched.folder} is {_what(searched)}. It takes "
-                f"two translators of {'opposite directions' if opposite else 'the same direction'}: give another, or "
+                f"two translators of {'opposite directions' if backward else 'the same direction'}: give another, or "
                 f"leave {setting}= out.")
     return bundles
 
@@ -95,7 +99,7 @@ def _apart(first: Bundle, other: Bundle, setting: str) -> str | None:
         return f"one is {one}, the other {two}. Give models of the same languages and the same shape=."
     cure = ""
     if setting == "run" and first.settings.shape is Shape.N_TO_M:
-        cure = f", or let it search and rank beside them: rescore={other.folder} rescore_search=true"
+        cure = f", or let it search and re-rank with them: rerank.forward={other.folder} rerank.search=true"
     if any(mine.hash != its.hash for mine, its in zip(_tokenizers(first), _tokenizers(other), strict=True)):
         return f"they have different tokenizers. Give models trained on the same packed corpus{cure}."
     if first.settings.model.reverse_target != other.settings.model.reverse_target:

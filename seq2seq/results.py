@@ -16,11 +16,11 @@ class Candidate:
     pieces: list[str]         # y_1..y_T as text
     score: float              # what ranks them: search/penalties.py, reranking.py, with search.mbr expected BLEU
     log_probability: float    # natural logarithm, EOS counted
-    attention: Tensor | None  # (T, N) over the source pieces; None for a line that was split, or found by rescore=
+    attention: Tensor | None  # (T, N) over the source pieces; None for a line that was split, or found by rerank.search
     alignment: list[int] | None = None  # of each piece the source piece with the largest weight
-    reverse_score: float | None = None  # log P(X|Y) / |X| of the models of reverse=
-    rescored: float | None = None       # log P(Y|X) / |Y| of the models of rescore=
-    cut: bool = False                   # search ended it at the length limit
+    backward_score: float | None = None  # log P(X|Y) / |X| of the models of rerank.backward=
+    forward_score: float | None = None   # log P(Y|X) / |Y| of those of rerank.forward= and rerank.second_decoder=
+    cut: bool = False                    # search ended it at the length limit
 
 
 @dataclasses.dataclass(frozen=True)

@@ -26,15 +26,9 @@ log = logging.getLogger("seq2seq")
 def translations(evaluation: Evaluation, comparison: Comparison | None, compare: str | None,
          other: Sequence[Bucket] | None) -> None:
     """Prints the scores and the table of BLEU by length to standard output."""
-    together = f", together with {', '.join(evaluation.ensemble)}" if evaluation.ensemble else ""
-    alone = not (evaluation.ensemble or evaluation.rescore)
-    own = "its own decoder from right to left" if alone else "their own decoders from right to left"
-    again = [*[own] * evaluation.rescore_own, *evaluation.rescore]
-    also = " (which searched too)" if evaluation.rescore_search else ""
-    rankers = [", ".join(some) + what for some, what in (
-        (again, also), (evaluation.reverse, " of the opposite direction")) if some]
-    ranked = f", ranked by {' and '.join(rankers)}" if rankers else ""
-    _head(evaluation, f"{evaluation.sentences} sentences{together}{ranked}")
+    others = evaluation.runs[1:]
+    together = f", together with {', '.join(others)}" if others else ""
+    _head(evaluation, f"{evaluation.sentences} sentences{together}{_reranked(evaluation)}")
     print(evaluation.bleu)
     if evaluation.bleu_of_papers is not None:
         print(f"{evaluation.bleu_of_papers}  lower-cased, tokens of Moses")
@@ -57,6 +51,20 @@ def translations(evaluation: Evaluation, comparison: Comparison | None, compare:
         verdict = "significant" if comparison.significant else "not significant"
         print(f"BLEU {comparison.value:.2f} against {comparison.baseline:.2f} of {compare}: p = "
               f"{comparison.p_value:.4f} (paired approximate randomisation), {verdict} at 0.05")
+
+
+def _reranked(evaluation: Evaluation) -> str:
+    """By which models, as words."""
+    rerank = evaluation.rerank
+    if rerank is None:
+        return ""
+    alone = len(evaluation.runs) == 1 and not rerank["forward"]
+    second = "its second decoder" if alone else "their second decoders"
+    forward = [*[second] * rerank["second_decoder"], *rerank["forward"]]
+    also = " (searching too)" if rerank["search"] else ""
+    backward = [f"the backward model{'s' * (len(rerank['backward']) > 1)} {', '.join(rerank['backward'])}"]
+    models = [f"{', '.join(forward)}{also}"] * bool(forward) + backward * bool(rerank["backward"])
+    return f", re-ranked by {' and '.join(models)}"
 
 
 def draw_translations(files: Files, evaluation: Evaluation, pairs: Pairs, translator: Translator,

@@ -21,19 +21,18 @@ from seq2seq.bundle import Bundle
 from seq2seq.errors import SettingError, UserError, refuse_text
 from seq2seq.label_pieces import encode_source, label_names
 from seq2seq.length_limits import warn_of_cut, with_limit
-from seq2seq.loading import open_bundles, open_ranking
+from seq2seq.loading import open_bundles, open_rerank_models
 from seq2seq.minimum_risk import expected_bleu, shares
 from seq2seq.model_for_search import graphed_model, model_for_search
 from seq2seq.parts import parts
-from seq2seq.reranking import Judge, Known, Ranking, Scorer, best, mean_score
+from seq2seq.reranking import Reranker, RerankModels
 from seq2seq.results import Candidate, Translation, joined, without_attention
 from seq2seq.scoring_units import asked_or_trained, tokenizer_for
 from seq2seq.search import Ensemble, Hypothesis, translate_ids
-from seq2seq.search.penalties import without_coverage
 from seq2seq.settings.model import LABELS, Shape
-from seq2seq.settings.ranking import RankingSettings
 from seq2seq.settings.reading import read_settings
-from seq2seq.settings.runs import Runs, each
+from seq2seq.settings.reranking import RerankSettings, check_not_renamed
+from seq2seq.settings.runs import Runs
 from seq2seq.settings.scoring import ScoringSettings, Tokenize
 from seq2seq.settings.search import SearchKind, SearchSettings
 from seq2seq.settings.translate import Choices, Long, Numbers
@@ -47,17 +46,17 @@ log = logging.getLogger("seq2seq")
 
 
 class Translator:
-    """A trained model, or several as an ensemble, with its tokenizers, its search, and others that rank its candidates
-    (reranking.py)."""
+    """A trained model, or several as an ensemble, with its tokenizers and its search; a Reranker, where there is one,
+    ranks its candidates (reranking.py)."""
 
-    def __init__(self, bundles: Sequence[Bundle], search: SearchSettings, *, ranking: Ranking | None = None,
+    def __init__(self, bundles: Sequence[Bundle], search: SearchSettings, *, rerank: RerankModels | None = None,
                  device: torch.device | str = "cpu", precision: Numbers = Numbers.FP32, graphs: bool = False,
                  max_source_pieces: int = MAX_SOURCE_PIECES, long: Long = Long.CUT,
                  tokenize: Tokenize = Tokenize.AUTO) -> None:
         """`tokenize`: of search.mbr, AUTO as it was trained."""
         self.bundles, self.device = list(bundles), torch.device(device)
         self.search = with_limit(search, self.bundles)
-        self.max_source_pieces, self.long, self._precision = max_source_pieces, long, precision
+        self.max_source_pieces, self.long = max_source_pieces, long
         self._source, self._target = self.bundles[0].source_tokenizer, self.bundles[0].target_tokenizer
         self.shape = self.bundles[0].settings.shape
         self._tokenize = _tokenizer_of(self.bundles[0], tokenize) if search.mbr else ""
@@ -71,44 +70,37 @@ class Translator:
         if graphs:
             models = [graphed_model(model, search.shortlist, self.device) for model in models]
         self._model: Any = models[0] if len(models) == 1 else Ensemble(models)
-        self._ranking = ranking = ranking or Ranking()
-        self._own = self._scorer(self.bundles)
-        self._reverse, self._rescore = ([self._scorer([one]) for one in some]
-                                        for some in (ranking.reverse, ranking.rescore))
-        self._searching = [
-            # A shortlist is of the pieces of run=. These may have others, in which a line that was cut may be longer.
-            Translator([one], dataclasses.replace(search, n_best=search.beam_size, shortlist=0), device=device,
-                       precision=precision, graphs=graphs, max_source_pieces=sys.maxsize)
-            for one in (ranking.rescore if ranking.rescore_search else ())]
+        # A shortlist is of the pieces of run=. These may have others, in which a line that was cut may be longer.
+        searching = [Translator([one], dataclasses.replace(search, n_best=search.beam_size, shortlist=0), device=device,
+                                precision=precision, graphs=graphs, max_source_pieces=sys.maxsize)
+                     for one in (rerank.forward if rerank and rerank.settings.search else ())]
+        self._reranker = rerank and Reranker(rerank, self.bundles, self.search, self.device,
+                                             [one._translated for one in searching], exact=precision is Numbers.FP32)
 
     @classmethod
     def load(cls, run: Runs, device: str = "auto",
              max_source_pieces: int = MAX_SOURCE_PIECES, long: str = "cut", precision: str = "fp32",
-             graphs: bool = False, reverse: Runs = (), reverse_weight: float = RankingSettings.reverse_weight,
-             rescore: Runs = (), rescore_weight: float = RankingSettings.rescore_weight, rescore_own: bool = False,
-             rescore_search: bool = False, tokenize: str = "auto",
+             graphs: bool = False, rerank: Mapping[str, Any] | None = None, tokenize: str = "auto",
              **search: Any) -> Translator:
         """Opens a run folder or bundle, or a list of them as an ensemble.
 
-        `reverse` is one of the opposite direction, `rescore` one of the same, or lists of them, with `rescore_own` also
-        the second decoders of both; `reverse_weight` and `rescore_weight` are what they count; with `rescore_search`
-        those of the same direction search as well (reranking.py);
+        `rerank` are the fields of RerankSettings (settings/reranking.py), for example `{"backward": "runs/de_en"}`;
         `device` is auto, cpu or cuda; `precision` is fp32, bf16 or int8 (on a CPU); `graphs` takes the steps of
         search as CUDA graphs; `long` is cut or split: what becomes of lines with more than `max_source_pieces`;
         `tokenize` is what search.mbr counts (settings/scoring.py); `search` are fields of SearchSettings, for example
         `beam_size=10` or `kind="greedy"`. Raises BundleError for a folder that is none and SettingError for a
         setting that does not exist or is out of range.
         """
+        for name in search:
+            check_not_renamed(name)
         settings = read_settings(SearchSettings, search, where="search")
         choice = read_settings(Choices, {"device": device, "long": long, "precision": precision, "graphs": graphs})
-        ranking = read_settings(RankingSettings, {
-            "reverse": each(reverse), "reverse_weight": reverse_weight, "rescore": each(rescore),
-            "rescore_weight": rescore_weight, "rescore_own": rescore_own, "rescore_search": rescore_search})
-        ranking.refuse_nothing_to_rank(settings)
+        reranking = read_settings(RerankSettings, {} if rerank is None else rerank, where="rerank")
+        reranking.check_search(settings)
         scoring = read_settings(ScoringSettings, {"tokenize": tokenize}, where="scoring")
         scoring.refuse_without_mbr(settings)
-        bundles, place = open_bundles(run, choice.device)
-        return cls(bundles, settings, ranking=open_ranking(ranking, bundles, place), device=place,
+        bundles, opened_on = open_bundles(run, choice.device)
+        return cls(bundles, settings, rerank=open_rerank_models(reranking, bundles, opened_on), device=opened_on,
                    precision=choice.precision, graphs=choice.graphs, max_source_pieces=max_source_pieces,
                    long=choice.long, tokenize=scoring.tokenize)
 
@@ -149,13 +141,14 @@ class Translator:
         warn_of_cut([one.cut for one in result], name, self.search, first)
         return result
 
-    def _translated(self, lines: Sequence[str], first: int, attention: bool, name: str) -> list[Translation]:
+    def _translated(self, lines: Sequence[str], first: int = 1, attention: bool = False,
+                    name: str = "the input") -> list[Translation]:
         refuse_halves(lines, first, name)
         ids = encode_source(self._source, lines, self.shape)
         if self.shape is Shape.ONE_TO_N:
             self._refuse_unknown(lines, ids, first, name)
         rows = [row for row, line in enumerate(lines) if ids[row] and not is_blank(line)]
-        texts = list(lines)  # that the pieces are of: those that rank read them in pieces of their own
+        texts = list(lines)  # of these pieces: models that re-rank read them in pieces of their own
         too_long = [row for row in rows if len(ids[row]) > self.max_source_pieces]
         if self.long is Long.CUT:
             for row in too_long:
@@ -185,15 +178,15 @@ class Translator:
     def _search(self, source: list[list[int]], texts: list[str], numbers: list[int],
                 attention: bool) -> list[list[Candidate]]:
         """Candidates of every source, best first; `texts` are what the pieces are of."""
-        search, ranked = self.search, bool(self._reverse or self._rescore)
-        if ranked or search.mbr:
+        search = self.search
+        if self._reranker or search.mbr:
             search = dataclasses.replace(search, n_best=search.mbr or search.beam_size)
         found = translate_ids(self._model, source, search, self.device, numbers=numbers, attention=attention)
         # All at once: the library's call takes longer to begin than for a sentence.
         written = iter(self._target.decode([one.pieces for hypotheses in found for one in hypotheses]))
         candidates = [[self._candidate(one, next(written)) for one in hypotheses] for hypotheses in found]
-        if ranked:
-            return self._reranked(texts, candidates)
+        if self._reranker:
+            return self._reranker.rank(texts, candidates)
         return [self._least_risk(some) for some in candidates] if self.search.mbr else candidates
 
     def _in_parts(self, line: str, ids: list[int], number: int, attention: bool) -> Translation:
@@ -218,55 +211,6 @@ class Translator:
         return Candidate(_one_line(text), self._target.pieces(found.pieces), found.score, found.log_probability,
                          found.attention, alignment, cut=found.cut)
 
-    def _reranked(self, sources: Sequence[str], candidates: list[list[Candidate]]) -> list[list[Candidate]]:
-        """The best by search and the models that rank together; search's own choice first among equals."""
-        known = []
-        for other in self._searching:
-            found = other._translated(sources, 1, False, "the input")
-            self._add(sources, candidates, found)
-            known.append(other._told(sources, found))
-
-        def again(asked: list[tuple[int, int]]) -> list[float]:
-            return mean_score(self._rescore, [sources[row] for row, _ in asked],
-                              [candidates[row][place].text for row, place in asked], known)
-
-        def back(asked: list[tuple[int, int]]) -> list[float]:
-            return mean_score(self._reverse, [candidates[row][place].text for row, place in asked],
-                              [sources[row] for row, _ in asked])
-
-        judges: dict[str, Judge] = {}  # by the field of a candidate that holds what they say
-        if self._rescore:
-            judges["rescored"] = Judge(self._ranking.rescore_weight, again)
-        if self._reverse:
-            judges["reverse_score"] = Judge(self._ranking.reverse_weight, back)
-        chosen = best([[one.score for one in some] for some in candidates], self.search.n_best, list(judges.values()))
-        return [[_judged(some[place], judges, values) for place, values in places]
-                for some, places in zip(candidates, chosen, strict=True)]
-
-    def _add(self, sources: Sequence[str], candidates: list[list[Candidate]], found: Sequence[Translation]) -> None:
-        """What others found beside them, with the score that search would have given it."""
-        known = [{one.text for one in some} for some in candidates]
-        new = [(row, text, cut) for row, translation in enumerate(found)
-               for text, cut in {one.text: one.cut for one in translation.candidates}.items() if text not in known[row]]
-        texts = [text for _, text, _ in new]
-        scored = self._own.log_probabilities([sources[row] for row, *_ in new], texts)
-        for (row, text, cut), ids, (value, length) in zip(new, self._target.encode(texts), scored, strict=True):
-            score = without_coverage(value, length, self.search.length_penalty)
-            candidates[row].append(Candidate(text, self._target.pieces(ids), score, value, None, cut=cut))
-
-    def _told(self, sources: Sequence[str], found: Sequence[Translation]) -> Known:
-        """Of what this one found itself, what teacher forcing would say: where the pieces are the same, in fp32."""
-        if self._precision is not Numbers.FP32:
-            return {}
-        every = [(source, one) for source, translation in zip(sources, found, strict=True)
-                 for one in translation.candidates]
-        pieces = map(self._target.pieces, self._target.encode([one.text for _, one in every]))
-        return {(source, one.text): (one.log_probability, len(one.pieces) + 1)
-                for (source, one), usual in zip(every, pieces, strict=True) if one.pieces == usual}
-
-    def _scorer(self, bundles: Sequence[Bundle]) -> Scorer:
-        return Scorer(bundles, self.device, self.search.batch_pieces)
-
     def _least_risk(self, candidates: list[Candidate]) -> list[Candidate]:
         """The best by expected BLEU instead of probability; the more probable first among equals."""
         texts, drawn = [one.text for one in candidates], self.search.kind is SearchKind.SAMPLE
@@ -287,11 +231,3 @@ def _tokenizer_of(bundle: Bundle, asked: Tokenize) -> str:
 def _one_line(text: str) -> str:
     # A vocabulary may hold line breaks (byte pieces, odd corpora); one line in is one line out.
     return text.replace("\r", " ").replace("\n", " ")
-
-
-def _judged(candidate: Candidate, judges: Mapping[str, Judge], values: Sequence[float]) -> Candidate:
-    """The candidate with what the judges say, and the sum as its score."""
-    score = candidate.score + sum(judge.weight * value for judge, value in zip(judges.values(), values, strict=True))
-    said = dict(zip(judges, values, strict=True))
-    return dataclasses.replace(candidate, score=score, rescored=said.get("rescored"),
-                               reverse_score=said.get("reverse_score"))

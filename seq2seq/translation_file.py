@@ -104,7 +104,8 @@ def json_line(translation: Translation, n_best: bool = False) -> str:
 
     `attention` has a row of weights over `source_pieces` for each of `pieces`; `alignment` the place of
     the largest. Both are there for models with attention only, and for what these models found themselves; a line that
-    was split has no `attention`. `cut` is there, and true, where search ended at the length limit.
+    was split has no `attention`. `cut` is there, and true, where search ended at the length limit; `backward_score` and
+    `forward_score` where models re-ranked (reranking.py), and `score` then contains them by their weights.
     """
     best = translation.candidates[0] if translation.candidates else None
     record: dict[str, Any] = {"source": translation.source, "source_pieces": translation.source_pieces}
@@ -132,10 +133,10 @@ def _candidate(candidate: Candidate) -> dict[str, Any]:
     }
     if candidate.cut:
         record["cut"] = True
-    if candidate.reverse_score is not None:
-        record["reverse_score"] = round(candidate.reverse_score, 6)
-    if candidate.rescored is not None:
-        record["rescored"] = round(candidate.rescored, 6)
+    if candidate.backward_score is not None:
+        record["backward_score"] = round(candidate.backward_score, 6)
+    if candidate.forward_score is not None:
+        record["forward_score"] = round(candidate.forward_score, 6)
     if candidate.alignment is not None:
         record["alignment"] = candidate.alignment
     if candidate.attention is not None:

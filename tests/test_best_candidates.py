@@ -1,4 +1,4 @@
-"""The best candidates by several judges, without asking each of them about all (reranking.best)."""
+"""The best candidates by several features, without computing each of them for all (reranking.best)."""
 
 from __future__ import annotations
 
@@ -7,13 +7,14 @@ import functools
 import pytest
 import torch
 
-from seq2seq.reranking import Judge, best
+from seq2seq.reranking import Feature, best
 
 
 @pytest.mark.parametrize("count", [1, 2, 5])
 @pytest.mark.parametrize("number", [1, 2, 3])
-def test_the_best_are_found_without_asking_about_all(number: int, count: int) -> None:
-    """As if every judge saw every candidate; the first of equals comes first; a sentence may have few candidates."""
+def test_the_best_are_found_without_all_features(number: int, count: int) -> None:
+    """As if every feature were computed for every candidate; the first of equals comes first; a sentence may have few
+    candidates."""
     random = torch.Generator().manual_seed(number)
     weights, work, whole = [1.0, 0.3, 2.0][:number], 0, 0
     for _ in range(50):
@@ -23,11 +24,11 @@ def test_the_best_are_found_without_asking_about_all(number: int, count: int) ->
                 for _ in weights]
         asked: list[list[tuple[int, int]]] = [[] for _ in weights]
 
-        def judge(number: int, places: list[tuple[int, int]], said=said, asked=asked) -> list[float]:
+        def values(number: int, places: list[tuple[int, int]], said=said, asked=asked) -> list[float]:
             asked[number] += places
             return [said[number][row][place] for row, place in places]
 
-        found = best(rows, count, [Judge(weight, functools.partial(judge, number))
+        found = best(rows, count, [Feature(weight, functools.partial(values, number))
                                    for number, weight in enumerate(weights)])
         for row, some in enumerate(rows):
             sums = list(some)

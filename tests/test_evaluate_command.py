@@ -108,14 +108,14 @@ def test_an_ensemble_is_scored_beside_its_parts(run, bundle: Path, corpus: Path,
     other = make_bundle(tmp_path / "other", corpus, seed=1)
     assert run(f"run={bundle}").code == 0
     alone = stored(bundle, "test")
-    done = run(f"run={bundle}", f"ensemble=[{other}]", f"compare={bundle}")
+    done = run(f"run=[{bundle},{other}]", f"compare={bundle}")
     assert done.code == 0, done.err
     record, (_, *rows) = stored(bundle, "test-ensemble")
     sources, references = PackedCorpus.open(corpus).split("test").text()
     together = Translator.load([bundle, other], device="cpu").translate(sources)
     assert [row[2] for row in rows] == together != [row[2] for row in alone[1][1:]]
     assert record["bleu"]["value"] == pytest.approx(BLEU().corpus_score(together, [references]).score)
-    assert record["ensemble"] == [str(other)] and record["perplexity"] is None
+    assert record["runs"] == [str(bundle), str(other)] and record["run"] == str(bundle) and record["perplexity"] is None
     assert f"together with {other}" in done.out.decode() and "perplexity" not in done.out.decode()
     assert stored(bundle, "test") == alone and (bundle / "evaluation" / "test-ensemble-compare-run.tsv").is_file()
 

@@ -59,8 +59,11 @@ def pair(folder: Path, name: str, lines: int) -> list[str]:
     ({"search": {"length_penalty": 1.0, "allow_unknown": True}}, "test-length_penalty-1-allow_unknown-true"),
     ({"search": {"kind": "sample", "temperature": 0.5, "seed": 2}}, "test-sample-temperature-0.5-seed-2"),
     ({"search": {"kind": "greedy", "max_length": 9}}, "test-greedy-max_length-9"),
-    ({"ensemble": ["b"], "reverse": "c", "reverse_weight": 0.7}, "test-ensemble-reranked-reverse_weight-0.7"),
-    ({"rescore": ["b"], "rescore_weight": 2.0, "reverse_weight": 0.7}, "test-reranked-rescore_weight-2"),
+    ({"run": ["a", "b"]}, "test-ensemble"),
+    ({"run": ["a"], "rerank": {"second_decoder": True}}, "test-reranked"),
+    ({"run": ["a", "b"], "rerank": {"backward": "c", "backward_weight": 0.7}},
+     "test-ensemble-reranked-backward_weight-0.7"),
+    ({"rerank": {"forward": ["b"], "forward_weight": 2.0}}, "test-reranked-forward_weight-2"),
     ({"precision": "int8"}, "test-precision-int8"),
     ({"max_source_pieces": 30}, "test-max_source_pieces-30"),
 ])
@@ -120,9 +123,9 @@ def test_a_split_of_another_corpus_has_a_name_of_its_own(run, bundle: Path, tmp_
 def test_other_models_beside_the_same_are_two_evaluations(run, bundle: Path, corpus: Path, tmp_path: Path) -> None:
     second, third = (make_bundle(tmp_path / f"other{seed}", corpus, seed=seed) for seed in (1, 2))
     for other in (second, third):
-        done = run(f"run={bundle}", f"ensemble=[{other}]")
+        done = run(f"run=[{bundle},{other}]")
     first, more = files(bundle / "evaluation")
-    assert first == "test-ensemble" and f"ensemble=['{second}'], {KEPT} {more}" in done.err
+    assert first == "test-ensemble" and f"run=['{bundle}', '{second}'], {KEPT} {more}" in done.err
 
 
 def test_an_evaluation_of_an_older_version_is_replaced_by_its_like_alone(run, bundle: Path, tmp_path: Path) -> None:
@@ -142,6 +145,7 @@ def test_an_evaluation_of_an_older_version_is_replaced_by_its_like_alone(run, bu
 
 
 @pytest.mark.parametrize("content", ["", "[", "[]" * 3, '{"origin": 3}', "[" * 100_000, '{"search": [1]}',
+                                     '{"runs": 3}', '{"runs": {"a": 1}}', '{"rerank": [1]}', '{"rerank": "backward"}',
                                      '{"comparison": {"run": 3}, "identity": "x", "ensemble": "\\u001b[2J"}'])
 def test_a_damaged_evaluation_is_none_and_is_not_replaced(run, bundle: Path, content: str) -> None:
     (bundle / "evaluation").mkdir()
@@ -166,7 +170,7 @@ def test_what_a_comparison_replaces_is_said(run, bundle: Path, corpus: Path, tmp
 
 def test_the_evaluation_by_the_same_search_is_compared(run, bundle: Path, corpus: Path, tmp_path: Path) -> None:
     other = make_bundle(tmp_path / "other", corpus, seed=1)
-    for words in (["search.beam_size=2"], [], ["search.beam_size=3"], [f"ensemble=[{bundle}]"]):
+    for words in (["search.beam_size=2"], [], ["search.beam_size=3"], [f"run=[{other},{bundle}]"]):
         assert run(f"run={other}", *words).code == 0
     wrong = other / "evaluation" / "test-beam_size-2.tsv"
     head, *rows = wrong.read_text().splitlines()
@@ -176,6 +180,40 @@ def test_the_evaluation_by_the_same_search_is_compared(run, bundle: Path, corpus
     assert {line.split("\t")[6] for line in table[1:]} == {"fi"} and "searched otherwise" not in done.err
     done = run(f"run={bundle}", "search.beam_size=4", f"compare={other}")
     assert f"compared with {other / 'evaluation' / 'test.tsv'}, which was searched otherwise: beam_size=5" in done.err
+
+
+@pytest.mark.parametrize("models", [
+    {"ensemble": ["b"], "reverse": [], "rescore": [], "rescore_own": False},  # as earlier versions stored it
+    {"reverse": ["b"]}, {"rescore": ["b"]}, {"rescore_own": True},
+    {"runs": ["a", "b"]}, {"rerank": {"backward": ["b"]}}, {"rerank": {"forward": ["b"]}},
+    {"rerank": {"second_decoder": True, "backward": []}}])
+def test_what_several_models_made_together_is_not_what_one_made(run, bundle: Path, corpus: Path, tmp_path: Path,
+                                                                models: dict) -> None:
+    other = make_bundle(tmp_path / "other", corpus, seed=1)
+    assert run(f"run={other}").code == 0
+    path = other / "evaluation" / "test.json"
+    alone = json.loads(path.read_text())
+    assert alone["runs"] == [alone["run"]] == [str(other)] and alone["rerank"] is None
+    path.write_text(json.dumps(alone | models))
+    done = run(f"run={bundle}", f"compare={other}")
+    assert is_one_line(done) and f"compare={other} has no evaluation of test" in done.err
+    earlier = {key: value for key, value in alone.items() if key not in ("runs", "rerank")}
+    for record in (alone, earlier, earlier | {"ensemble": [], "reverse": [], "rescore": [], "rescore_own": False}):
+        path.write_text(json.dumps(record))
+        done = run(f"run={bundle}", f"compare={other}")
+        assert done.code == 0 and f"of {other}: p = " in done.out.decode(), done.err
+
+
+@pytest.mark.parametrize(("models", "said"), [
+    ({"ensemble": ["b"], "rescore_own": True}, "ensemble=['b'] rescore_own=True"),
+    ({"runs": ["a", "b"], "rerank": {"backward": ["c"], "forward": [], "search": False}},
+     "run=['a', 'b'] rerank.backward=['c']"),
+])
+def test_an_evaluation_that_is_kept_is_named_by_its_models(run, bundle: Path, models: dict, said: str) -> None:
+    assert run(f"run={bundle}").code == 0
+    path = bundle / "evaluation" / "test.json"
+    path.write_text(json.dumps(json.loads(path.read_text()) | models | {"identity": "another"}))
+    assert f"{said}, {KEPT}" in run(f"run={bundle}").err
 
 
 def test_the_same_sentences_are_found_by_another_name(run, bundle: Path, corpus: Path, tmp_path: Path) -> None:

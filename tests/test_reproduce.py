@@ -114,7 +114,7 @@ def test_several_seeds_are_a_mean_or_an_ensemble(place: Path, capfdbinary, monke
     last = ("split=test", "device=cpu", "threads=1")
     scored = [[word for word in words[1:] if not word.startswith("output=")] for words in ran[3:]]
     if ensemble:
-        assert scored == [[f"run={runs[0]}", f"ensemble=[{runs[1]}]", *last]]
+        assert scored == [[f"run=[{runs[0]},{runs[1]}]", *last]]
         assert "tiny, seeds 4, 7 together, test: bleu" in done.out.decode()
         assert "40.00 [39.0, 44.0]" in done.out.decode()
     else:

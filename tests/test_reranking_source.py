@@ -34,9 +34,9 @@ def settings(folder: Path, corpus: Path) -> dict:
     """Of a translator: models of both directions and of other pieces, which search too."""
     other = make_corpus(folder / "other", train=20, valid=10, vocabulary=32)
     return {"run": make_bundle(folder / "forward", corpus, reverse_decoder=True),
-            "reverse": make_bundle(folder / "back", corpus, seed=1, languages=("de", "en")),
-            "rescore": make_bundle(folder / "other_pieces", other, seed=2), "rescore_own": True,
-            "rescore_search": True, "device": "cpu", "beam_size": 3, "n_best": 3}
+            "rerank": {"backward": make_bundle(folder / "back", corpus, seed=1, languages=("de", "en")),
+                       "forward": make_bundle(folder / "other_pieces", other, seed=2), "second_decoder": True,
+                       "search": True}, "device": "cpu", "beam_size": 3, "n_best": 3}
 
 
 @pytest.fixture
@@ -45,9 +45,9 @@ def given(monkeypatch: pytest.MonkeyPatch) -> set[str]:
     seen: set[str] = set()
     real = Scorer.log_probabilities
 
-    def spy(self: Scorer, given: list[str], told: list[str]) -> list[tuple[float, int]]:
-        seen.update(told if self._bundles[0].languages == ("de", "en") else given)
-        return real(self, given, told)
+    def spy(self: Scorer, sources: list[str], targets: list[str]) -> list[tuple[float, int]]:
+        seen.update(targets if self._bundles[0].languages == ("de", "en") else sources)
+        return real(self, sources, targets)
 
     monkeypatch.setattr(Scorer, "log_probabilities", spy)
     return seen
@@ -56,9 +56,9 @@ def given(monkeypatch: pytest.MonkeyPatch) -> set[str]:
 def test_those_that_rank_read_the_line(settings: dict, given: set[str]) -> None:
     (found,) = Translator.load(**settings).translate_lines([LINE])
     assert "<unk>" in found.source_pieces and given == {LINE}
-    back = Scorer([load_bundle(settings["reverse"])], torch.device("cpu"), 1000)
+    back = Scorer([load_bundle(settings["rerank"]["backward"])], torch.device("cpu"), 1000)
     texts = [one.text for one in found.candidates]
-    assert [one.reverse_score for one in found.candidates] == pytest.approx(
+    assert [one.backward_score for one in found.candidates] == pytest.approx(
         mean_score([back], texts, [LINE] * len(texts)), abs=1e-5)
 
 

@@ -17,13 +17,13 @@ from tiny_corpus import make_corpus
 
 from seq2seq.bundle import load_bundle, save_bundle
 from seq2seq.errors import SettingError
-from seq2seq.loading import open_ranking
+from seq2seq.loading import open_rerank_models
 from seq2seq.models.build import build_model
 from seq2seq.models.encoder_decoder import EncoderDecoder
 from seq2seq.reranking import Scorer, mean_score
 from seq2seq.settings.model import AttentionFeed, NetworkSettings
-from seq2seq.settings.ranking import RankingSettings
 from seq2seq.settings.reading import read_settings, write_settings
+from seq2seq.settings.reranking import RerankSettings
 from seq2seq.settings.training import TrainSettings
 from seq2seq.translation import Translator
 
@@ -137,11 +137,11 @@ def halves(run: Path) -> tuple[Path, Path]:
 @pytest.mark.parametrize("precision", ["fp32", "int8", "bf16"])
 def test_it_ranks_as_a_model_of_its_own_would(run: Path, halves: tuple[Path, Path], search: bool,
                                               precision: str) -> None:
-    usual = {"device": "cpu", "beam_size": 5, "n_best": 5, "rescore_weight": 3, "rescore_search": search,
-             "precision": precision}
-    own = Translator.load(run, rescore_own=True, **usual).translate_lines(LINES)
-    apart = Translator.load(halves[0], rescore=halves[1], **usual).translate_lines(LINES)
-    plain = Translator.load(run, device="cpu", beam_size=5, n_best=5, precision=precision).translate_lines(LINES)
+    usual, rerank = {"device": "cpu", "beam_size": 5, "n_best": 5, "precision": precision}, {
+        "forward_weight": 3, "search": search}
+    own = Translator.load(run, rerank={"second_decoder": True, **rerank}, **usual).translate_lines(LINES)
+    apart = Translator.load(halves[0], rerank={"forward": halves[1], **rerank}, **usual).translate_lines(LINES)
+    plain = Translator.load(run, **usual).translate_lines(LINES)
     for one, other, alone in zip(own, apart, plain, strict=True):
         assert [c.text for c in one.candidates] == [c.text for c in other.candidates]
         assert [c.score for c in one.candidates] == pytest.approx([c.score for c in other.candidates], abs=1e-5)
@@ -152,17 +152,17 @@ def test_it_ranks_as_a_model_of_its_own_would(run: Path, halves: tuple[Path, Pat
 def test_in_an_ensemble_those_rank_that_have_one(run: Path, halves: tuple[Path, Path], corpus: Path) -> None:
     second = make_bundle(corpus.parent / "second", corpus, seed=4, reverse_decoder=True)
     usual = {"device": "cpu", "beam_size": 4, "n_best": 4}
-    mixed = Translator.load([run, halves[0]], rescore_own=True, **usual).translate_lines(LINES)
-    apart = Translator.load([run, halves[0]], rescore=halves[1], **usual).translate_lines(LINES)
+    mixed = Translator.load([run, halves[0]], rerank={"second_decoder": True}, **usual).translate_lines(LINES)
+    apart = Translator.load([run, halves[0]], rerank={"forward": halves[1]}, **usual).translate_lines(LINES)
     assert [[c.score for c in one.candidates] for one in mixed] == [
         pytest.approx([c.score for c in one.candidates], abs=1e-5) for one in apart]
     bundles = [load_bundle(folder) for folder in (run, second)]
-    own = open_ranking(RankingSettings(rescore_own=True), bundles, torch.device("cpu")).rescore
+    own = open_rerank_models(RerankSettings(second_decoder=True), bundles, torch.device("cpu")).forward
     assert [id(bundle.model.decoder) for bundle in own] == [id(bundle.model.reverse_decoder) for bundle in bundles]
     scorers = [Scorer([one], torch.device("cpu"), 1000) for one in own]
-    for one in Translator.load([run, second], rescore_own=True, **usual).translate_lines(LINES):
+    for one in Translator.load([run, second], rerank={"second_decoder": True}, **usual).translate_lines(LINES):
         texts = [candidate.text for candidate in one.candidates]
-        assert [c.rescored for c in one.candidates] == pytest.approx(
+        assert [c.forward_score for c in one.candidates] == pytest.approx(
             mean_score(scorers, [one.source] * len(texts), texts), abs=1e-5)
 
 
@@ -172,30 +172,31 @@ def test_those_of_the_models_that_rank_rank_too(run: Path, halves: tuple[Path, P
     other = make_bundle(corpus.parent / "pieces", pieces, seed=6, reverse_decoder=True)
     leftwards = make_bundle(corpus.parent / "leftwards", corpus, seed=7, reverse_target=True)
     for searched, count in ((run, 2), (halves[0], 1)):
-        ranking = open_ranking(RankingSettings(rescore_own=True, rescore=[str(other), str(leftwards)]),
-                               [load_bundle(searched)], torch.device("cpu"))
-        written = [(bundle.model.reverse_target, bundle.target_tokenizer.hash) for bundle in ranking.rescore]
+        rerank = {"forward": [str(other), str(leftwards)], "second_decoder": True}
+        models = open_rerank_models(RerankSettings(**rerank), [load_bundle(searched)], torch.device("cpu")).forward
+        written = [(bundle.model.reverse_target, bundle.target_tokenizer.hash) for bundle in models]
         own, others = load_bundle(run).target_tokenizer.hash, load_bundle(other).target_tokenizer.hash
         assert written == [(True, own), (True, others), (False, others), (True, own)][2 - count:]
-        scorers = [Scorer([one], torch.device("cpu"), 1000) for one in ranking.rescore]
-        ranked = Translator.load(searched, rescore=[other, leftwards], rescore_own=True, rescore_search=True,
-                                 device="cpu", beam_size=4, n_best=4).translate_lines(LINES)
+        scorers = [Scorer([one], torch.device("cpu"), 1000) for one in models]
+        ranked = Translator.load(searched, rerank={**rerank, "search": True}, device="cpu", beam_size=4,
+                                 n_best=4).translate_lines(LINES)
         for one in ranked:
             texts = [candidate.text for candidate in one.candidates]
-            assert [c.rescored for c in one.candidates] == pytest.approx(
+            assert [c.forward_score for c in one.candidates] == pytest.approx(
                 mean_score(scorers, [one.source] * len(texts), texts), abs=1e-5)
 
 
 def test_translate_and_evaluate(run: Path, tmp_path: Path, capfdbinary, monkeypatch) -> None:
     (tmp_path / "in").write_text("\n".join(LINES))
-    words = [f"run={run}", "device=cpu", "rescore_own=true", "rescore_weight=3"]
-    done = run_here("translate", [*words, f"input={tmp_path / 'in'}", "rescore_search=true"], capfdbinary, monkeypatch)
-    expected = Translator.load(run, device="cpu", rescore_own=True, rescore_search=True, rescore_weight=3)
+    words = [f"run={run}", "device=cpu", "rerank.second_decoder=true", "rerank.forward_weight=3"]
+    done = run_here("translate", [*words, f"input={tmp_path / 'in'}", "rerank.search=true"], capfdbinary, monkeypatch)
+    expected = Translator.load(run, device="cpu", rerank={"second_decoder": True, "search": True, "forward_weight": 3})
     assert done.out.decode().split("\n")[:-1] == expected.translate(LINES), done.err
     done = run_here("evaluate", [*words, "split=valid", "plots=false", "resamples=100"], capfdbinary, monkeypatch)
-    assert ", ranked by its own decoder from right to left, en to de" in done.out.decode(), done.err
-    record = json.loads((run / "evaluation" / "valid-reranked-rescore_weight-3.json").read_text("utf-8"))
-    assert (record["rescore_own"], record["rescore"], record["rescore_weight"]) == (True, [], 3)
+    assert ", re-ranked by its second decoder, en to de" in done.out.decode(), done.err
+    record = json.loads((run / "evaluation" / "valid-reranked-forward_weight-3.json").read_text("utf-8"))
+    assert record["rerank"] == {"backward": [], "backward_weight": 0.3, "forward": [], "forward_weight": 3,
+                                "second_decoder": True, "search": False}
 
 
 def test_as_a_person_trains_it(corpus: Path, tmp_path: Path) -> None:
@@ -206,12 +207,12 @@ def test_as_a_person_trains_it(corpus: Path, tmp_path: Path) -> None:
     for words in (["train.py", *small, f"run={first}", "training.max_updates=8"],
                   ["train.py", *small, f"run={second}", f"fork={first}", "training.max_updates=12", "training.risk=0.5",
                    "training.risk_draws=2"],
-                  ["evaluate.py", f"run={second}", "device=cpu", "split=valid", "rescore_own=true", "plots=false",
-                   "rescore_search=true", "resamples=100"]):
+                  ["evaluate.py", f"run={second}", "device=cpu", "split=valid", "rerank.second_decoder=true",
+                   "plots=false", "rerank.search=true", "resamples=100"]):
         done = subprocess.run([sys.executable, ROOT / words[0], *words[1:]], capture_output=True, text=True,
                               timeout=120, check=False)
         assert done.returncode == 0, done.stderr
-    assert "ranked by its own decoder from right to left (which searched too)" in done.stdout
+    assert "re-ranked by its second decoder (searching too)" in done.stdout
     before, after = (load_bundle(run).model.state_dict() for run in (first, second))
     changed = {name.split(".")[0] for name, weight in after.items() if not torch.equal(weight, before[name])}
     assert {"encoder", "decoder", "reverse_decoder", "target_embedding", "output_bias"} <= changed
@@ -219,14 +220,15 @@ def test_as_a_person_trains_it(corpus: Path, tmp_path: Path) -> None:
 
 @pytest.mark.parametrize("command", ["translate", "evaluate"])
 @pytest.mark.parametrize(("words", "line"), [
-    (["rescore_own=true", "search=greedy"],
-     "rescore_own=true ranks the candidates of a beam, and this is search=greedy with beam_size=5. Choose search=beam "
-     "search.beam_size=10, or leave rescore_own= out."),
-    (["rescore_own=true", "search.mbr=3"], "mbr=3 and rescore_own=true both rank the candidates of a beam. Choose "
-                                           "search.mbr=0, or leave rescore_own= out."),
-    (["run={left}", "rescore={right}", "rescore_own=true"],
-     "rescore_own=true is for models with a second decoder, and none was trained with one ({left}, {right}). Train one "
-     "with model.reverse_decoder=true, or leave rescore_own= out."),
+    (["rerank.second_decoder=true", "search=greedy"],
+     "rerank.second_decoder=true re-ranks the candidates of a beam, and this is search=greedy with search.beam_size=5. "
+     "Choose search=beam search.beam_size=10, or leave rerank.second_decoder= out."),
+    (["rerank.second_decoder=true", "search.mbr=3"],
+     "search.mbr=3 and rerank.second_decoder=true both re-rank the candidates of a beam. Choose search.mbr=0, or leave "
+     "rerank.second_decoder= out."),
+    (["run={left}", "rerank.forward={right}", "rerank.second_decoder=true"],
+     "rerank.second_decoder=true is for models with a second decoder, and none was trained with one ({left}, {right}). "
+     "Train one with model.reverse_decoder=true, or leave rerank.second_decoder= out."),
 ])
 def test_mistakes_are_one_line(run: Path, halves: tuple[Path, Path], command: str, words: list[str], line: str,
                                capfdbinary, monkeypatch, tmp_path: Path) -> None:

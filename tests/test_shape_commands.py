@@ -119,10 +119,14 @@ def test_tagging(run, place):
     assert "recurrent tagger" in (place / folder / "best" / "README.md").read_text()
     same = run("evaluate", f"run={folder}", "device=cpu", "resamples=100", f"compare={folder}", "plots=false")
     assert same.code == 0 and b"p = 1.0000 (paired permutation of lines), not significant" in same.out
-    for setting in ("papers=true", f"ensemble=[{folder}]", "scoring.tokenize=char"):
-        refused = run("evaluate", f"run={folder}", "device=cpu", setting)
-        assert is_one_line(refused)
-        assert f"{setting} is for translations, and run={folder} is of shape=n_to_n" in refused.err
+    for setting, cure in (("papers=true", "Choose papers=false."),
+                          ("scoring.tokenize=char", "Choose scoring.tokenize=auto."),
+                          (f"run=[{folder},{folder}]", f"Choose run={folder}."),
+                          (f"rerank.backward={folder}", "Leave rerank.backward= out."),
+                          ("rerank.second_decoder=true", "Leave rerank.second_decoder= out.")):
+        refused = run("evaluate", *([] if setting.startswith("run=") else [f"run={folder}"]), "device=cpu", setting)
+        assert is_one_line(refused) and setting in refused.err
+        assert f" is for translations, and run={folder} is of shape=n_to_n. {cure}" in refused.err
     doctor = run("doctor", f"run={folder}", "input=tagging/test.words", "device=cpu")
     assert doctor.code == 0 and doctor.out.count("│ pass".encode()) == 6
 
@@ -223,10 +227,10 @@ def test_a_tagger_with_false_sizes_is_refused_before_memory_is_taken(run, place,
 
 def test_labels_are_not_ranked_by_a_second_decoder(run):
     folder = trained(run, "tagging", "n_to_n", 150, "cell=gru")
-    done = run("translate", f"run={folder}", "input=tagging/test.words", "rescore_own=true", "device=cpu")
+    done = run("translate", f"run={folder}", "input=tagging/test.words", "rerank.second_decoder=true", "device=cpu")
     assert is_one_line(done), done.err
-    assert f"rescore_own=true ranks translations, and {folder}" in done.err
-    assert done.err.endswith("is of shape=n_to_n. Leave rescore_own= out.\n")
+    assert f"rerank.second_decoder=true re-ranks translations, and {folder}" in done.err
+    assert done.err.endswith("is of shape=n_to_n. Leave rerank.second_decoder= out.\n")
 
 
 @pytest.mark.parametrize(("corpus", "shape", "line"), [

@@ -121,9 +121,10 @@ def test_an_ensemble_of_strangers_is_refused(corpus: Path, bundle: Path) -> None
         with pytest.raises(SettingError, match=r"run: .*one and .* cannot answer as one: " + words) as caught:
             Translator.load([bundle, stranger], device="cpu")
         if stranger.name != "stranger":
-            *_, rescore, search = str(caught.value).removesuffix(".").split()
-            assert search == "rescore_search=true"
-            Translator.load(bundle, device="cpu", rescore=rescore.removeprefix("rescore="), rescore_search=True)
+            *_, forward, search = str(caught.value).removesuffix(".").split()
+            assert search == "rerank.search=true"
+            Translator.load(bundle, device="cpu", rerank={
+                "forward": forward.removeprefix("rerank.forward="), "search": True})
 
 
 def test_shortlists_are_those_of_the_corpus(corpus: Path, bundle: Path) -> None:

@@ -5,8 +5,9 @@ from __future__ import annotations
 import dataclasses
 
 from seq2seq.errors import SettingError
-from seq2seq.settings.ranking import RankingSettings
 from seq2seq.settings.reading import check
+from seq2seq.settings.reranking import RerankSettings
+from seq2seq.settings.runs import each
 from seq2seq.settings.scoring import ScoringSettings
 from seq2seq.settings.search import SearchSettings
 from seq2seq.settings.training import Device
@@ -14,15 +15,14 @@ from seq2seq.settings.translate import Numbers, need_run
 
 
 @dataclasses.dataclass(kw_only=True)
-class EvaluateSettings(RankingSettings):
-    run: str | None = None        # folder of a run or bundle
-    ensemble: list[str] = dataclasses.field(default_factory=list)  # other runs that translate together with it
+class EvaluateSettings:
+    run: str | list[str] | None = None  # folder of a run or bundle; a list is an ensemble
     split: str = "test"           # of the corpus: test or valid
     corpus: str | None = None     # folder; null: the one the run was trained on
     source: str | None = None     # files instead of a split, plain or .gz
     reference: str | None = None
     compare: str | None = None    # another run (or a folder of scores), evaluated on the same sentences before
-    output: str | None = None     # folder for the scores; null: evaluation/ in the run folder
+    output: str | None = None     # folder for the scores; null: evaluation/ in the (first) run folder
     papers: bool = False          # also BLEU of lower-cased Moses tokens
     plots: bool = True            # BLEU by length, and with attention some heat maps
     heat_maps: int = 4            # sentences shown as heat maps
@@ -34,16 +34,21 @@ class EvaluateSettings(RankingSettings):
     graphs: bool = False          # on CUDA: every step of search as one graph
     threads: int | None = None    # CPU threads; null: torch's choice
     search: SearchSettings = dataclasses.field(default_factory=SearchSettings)
+    rerank: RerankSettings = dataclasses.field(default_factory=RerankSettings)
     scoring: ScoringSettings = dataclasses.field(default_factory=ScoringSettings)  # auto: as the run was trained
 
     def __post_init__(self) -> None:
-        super().__post_init__()
         need_run(self.run)
         for field in ("batch_pieces", "max_source_pieces", "threads"):
             check(self, field, at_least=1)
         check(self, "heat_maps", at_least=0)
-        self.refuse_nothing_to_rank(self.search)
+        self.rerank.check_search(self.search)
         check(self, "resamples", at_least=100)
         if (self.source is None) != (self.reference is None):
             given, other = ("source", "reference") if self.reference is None else ("reference", "source")
             raise SettingError(f"{given}={getattr(self, given)} needs {other}=FILE beside it, line by line.")
+
+    @property
+    def runs(self) -> list[str]:
+        """The folders of `run`; the scores belong to the first."""
+        return each(self.run)

@@ -2,7 +2,7 @@
 
 `read_settings(TrainSettings, mapping)` refuses an unknown key, a wrong type and a value out
 of range with the dotted key, the value and the choices. Nothing is guessed: "3" is no integer,
-1 is no boolean; an integer is taken where a float is asked for.
+1 is no boolean; an integer is taken where a float is asked for, and a path where a text is.
 """
 
 from __future__ import annotations
@@ -14,6 +14,7 @@ import math
 import types
 import typing
 from collections.abc import Mapping
+from pathlib import Path
 from typing import Any, TypeVar
 
 from seq2seq.errors import SettingError
@@ -164,6 +165,8 @@ def _read_scalar(kind: Any, value: Any, where: str) -> Any:
             raise SettingError(f"{where} is out of range: give a number that a float can hold.") from None
     if kind is int and isinstance(value, int) and abs(value) > LARGEST:
         raise SettingError(f"{where} is out of range: give a whole number of at most {LARGEST}.")
+    if kind is str and isinstance(value, Path):
+        return str(value)
     if kind is Any or (isinstance(value, kind) and not (kind is int and isinstance(value, bool))):
         return value
     words = {int: "a whole number", float: "a number", bool: "true or false", str: "a text"}

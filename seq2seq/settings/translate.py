@@ -6,8 +6,8 @@ import dataclasses
 import enum
 
 from seq2seq.errors import SettingError
-from seq2seq.settings.ranking import RankingSettings
 from seq2seq.settings.reading import check
+from seq2seq.settings.reranking import RerankSettings
 from seq2seq.settings.scoring import ScoringSettings
 from seq2seq.settings.search import SearchSettings
 from seq2seq.settings.training import Device
@@ -44,7 +44,7 @@ class Choices:
 
 
 @dataclasses.dataclass(kw_only=True)
-class TranslateSettings(RankingSettings):
+class TranslateSettings:
     run: str | list[str] | None = None  # folder of a run or bundle; a list is an ensemble
     input: str | None = None            # file, plain or .gz; null: standard input
     output: str | None = None           # file; null: standard output
@@ -56,14 +56,14 @@ class TranslateSettings(RankingSettings):
     graphs: bool = False                # on CUDA: every step of search as one graph
     threads: int | None = None          # CPU threads; null: torch's choice
     search: SearchSettings = dataclasses.field(default_factory=SearchSettings)
+    rerank: RerankSettings = dataclasses.field(default_factory=RerankSettings)
     scoring: ScoringSettings = dataclasses.field(default_factory=ScoringSettings)  # of search.mbr; auto: as trained
 
     def __post_init__(self) -> None:
-        super().__post_init__()
         need_run(self.run)
         for field in ("max_source_pieces", "threads"):
             check(self, field, at_least=1)
-        self.refuse_nothing_to_rank(self.search)
+        self.rerank.check_search(self.search)
         self.scoring.refuse_without_mbr(self.search)
         if self.format is Format.TEXT and self.search.n_best > 1:
             raise SettingError(
