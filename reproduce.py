@@ -24,9 +24,10 @@ from seq2seq.command import CONFIGURATION, command
 from seq2seq.command_line import quoted
 from seq2seq.errors import SettingError
 from seq2seq.plain_yaml import load_plain
+from seq2seq.settings.device import Device, Precision
 from seq2seq.settings.reading import read_settings
 from seq2seq.settings.targets import CorpusRecipe, ReproduceSettings, Target, Targets
-from seq2seq.settings.training import Device, Measure, Precision, TrainSettings
+from seq2seq.settings.training import Measure, TrainSettings
 
 ROOT = Path(__file__).resolve().parent
 RAW = "DIR"  # stands in the targets for raw=

@@ -31,7 +31,7 @@ from timing import clock_for, fastest
 from seq2seq.memory import keep_freed_memory
 from seq2seq.models.for_search import ForSearch
 from seq2seq.search import translate_ids
-from seq2seq.settings.training import Precision
+from seq2seq.settings.device import Precision
 
 LENGTH, HIDDEN = round(synthetic.LENGTHS.target), 512
 VARIED = {

@@ -23,10 +23,11 @@ from seq2seq.models.build import build_model
 from seq2seq.models.encoder_decoder import EncoderDecoder
 from seq2seq.optimizer import build_optimizer
 from seq2seq.precision import autocast
+from seq2seq.settings.device import Precision
 from seq2seq.settings.model import NetworkSettings
 from seq2seq.settings.reading import read_settings
 from seq2seq.settings.search import SearchSettings
-from seq2seq.settings.training import OptimizerSettings, Precision
+from seq2seq.settings.training import OptimizerSettings
 from seq2seq.tokenizer import EOS
 
 LENGTHS = floor.NETWORKS["reference"][2]

@@ -44,7 +44,7 @@ def main() -> None:
     from seq2seq.corpus import PackedCorpus
     from seq2seq.loading import open_bundles
     from seq2seq.memory import keep_freed_memory
-    from seq2seq.settings.training import Device
+    from seq2seq.settings.device import Device
 
     torch.set_num_threads(int(options["threads"]))
     keep_freed_memory()
@@ -67,14 +67,14 @@ def batch(bundle, sources: Sequence[str], references: Sequence[str], machine, op
     from seq2seq import Translator
     from seq2seq.scoring import bleu
     from seq2seq.scoring_units import tokenizer_for
+    from seq2seq.settings.device import Precision
     from seq2seq.settings.reading import read_settings
     from seq2seq.settings.search import SearchSettings
-    from seq2seq.settings.translate import Numbers
 
     ways = list(itertools.product(("greedy", "beam"), options["precision"].split(","), options["pieces"].split(",")))
     searches = {way: read_settings(SearchSettings, {"kind": way[0], "batch_pieces": int(way[2]), **others})
                 for way in ways}
-    translators = {way: Translator([bundle], searches[way], precision=Numbers(way[1])) for way in ways}
+    translators = {way: Translator([bundle], searches[way], precision=Precision(way[1])) for way in ways}
     found: dict = {}
 
     def translate(way: tuple[str, str, str]) -> None:
@@ -100,11 +100,11 @@ def batch(bundle, sources: Sequence[str], references: Sequence[str], machine, op
 def alone(bundle, sources: Sequence[str], precision: str, others: dict) -> None:
     """Latency of single sentences, beam 5, the model loaded."""
     from seq2seq import Translator
+    from seq2seq.settings.device import Precision
     from seq2seq.settings.reading import read_settings
     from seq2seq.settings.search import SearchSettings
-    from seq2seq.settings.translate import Numbers
 
-    translator = Translator([bundle], read_settings(SearchSettings, others), precision=Numbers(precision))
+    translator = Translator([bundle], read_settings(SearchSettings, others), precision=Precision(precision))
     taken = []
     for source in sources[:SINGLE]:
         start = time.perf_counter()

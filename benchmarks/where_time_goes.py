@@ -36,7 +36,7 @@ from seq2seq.models import one_layer_step
 from seq2seq.models.encoder_decoder import EncoderDecoder
 from seq2seq.models.for_search import ForSearch
 from seq2seq.search import translate_ids
-from seq2seq.settings.training import Precision
+from seq2seq.settings.device import Precision
 from seq2seq.shortlist import Shortlist
 
 SOURCE, TARGET = round(synthetic.LENGTHS.source), round(synthetic.LENGTHS.target)  # pieces, EOS counted

@@ -16,10 +16,10 @@ from seq2seq.errors import SettingError
 from seq2seq.models.encoder_decoder import EncoderDecoder
 from seq2seq.precision import pick_device
 from seq2seq.reranking import RerankModels
+from seq2seq.settings.device import Device
 from seq2seq.settings.model import Shape
 from seq2seq.settings.reranking import RerankSettings
 from seq2seq.settings.runs import Runs, each
-from seq2seq.settings.training import Device
 from seq2seq.tokenizer import Tokenizer
 
 

@@ -12,13 +12,13 @@ from seq2seq.graphed_search import GraphedSearch
 from seq2seq.graphs import cuda_recorder
 from seq2seq.models.encoder_decoder import EncoderDecoder
 from seq2seq.models.for_search import ForSearch
-from seq2seq.settings.translate import Numbers
+from seq2seq.settings.device import Precision
 
 
-def model_for_search(bundle: Bundle, precision: Numbers, best: int, device: torch.device) -> Any:
+def model_for_search(bundle: Bundle, precision: Precision, best: int, device: torch.device) -> Any:
     """The model as it is or made faster; `best`: of search.shortlist. Raises SettingError for what it has not."""
     model, shortlist = bundle.model, bundle.shortlist
-    if precision is Numbers.INT8 and device.type != "cpu":
+    if precision is Precision.INT8 and device.type != "cpu":
         raise SettingError(f"precision={precision.value} is for search on a CPU, and this is {device.type}. Choose "
                            "precision=fp32 or bf16, or device=cpu.")
     if best and shortlist is None:
@@ -29,7 +29,7 @@ def model_for_search(bundle: Bundle, precision: Numbers, best: int, device: torc
                            f"of a piece that {bundle.folder} knows. Choose fewer, or prepare the corpus with "
                            f"shortlist={best}.")
     assert isinstance(model, EncoderDecoder)
-    return ForSearch(model, int8=precision is Numbers.INT8, bf16=precision is Numbers.BF16,
+    return ForSearch(model, int8=precision is Precision.INT8, bf16=precision is Precision.BF16,
                      shortlist=shortlist if best else None, best=best)
 
 

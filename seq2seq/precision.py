@@ -14,7 +14,8 @@ import time
 import torch
 
 from seq2seq.errors import SettingError
-from seq2seq.settings.training import Device, Precision, TrainSettings
+from seq2seq.settings.device import Device, Precision
+from seq2seq.settings.training import TrainSettings
 
 _WORTHWHILE = 1.5          # bf16 must be so many times faster than fp32 on a CPU
 _PRODUCT = (512, 512, 2048)

@@ -25,14 +25,13 @@ from seq2seq.labels import label_probabilities
 from seq2seq.loading import open_bundles
 from seq2seq.models.labeller import Labeller
 from seq2seq.parts import parts_of_words
+from seq2seq.settings.device import Device, Precision
 from seq2seq.settings.model import LABELS, Shape
 from seq2seq.settings.reading import read_settings
 from seq2seq.settings.runs import Runs
-from seq2seq.settings.training import Device
-from seq2seq.settings.translate import Choices, Long, Numbers
+from seq2seq.settings.translate import MAX_SOURCE_PIECES, Choices, Long
 from seq2seq.text import refuse_halves
 from seq2seq.tokenizer import EOS
-from seq2seq.translation import MAX_SOURCE_PIECES
 from seq2seq.words import is_blank, words
 
 BATCH_PIECES = 3000
@@ -170,9 +169,9 @@ class Predictor:
         return found
 
 
-def refuse_faster_search(precision: Numbers, graphs: bool, bundle: Bundle) -> None:
+def refuse_faster_search(precision: Precision, graphs: bool, bundle: Bundle) -> None:
     """Labels come without search, and only that can be made faster so. Raises SettingError."""
-    for asked, given, cure in ((precision is not Numbers.FP32, f"precision={precision.value}", "precision=fp32"),
+    for asked, given, cure in ((precision is not Precision.FP32, f"precision={precision.value}", "precision=fp32"),
                                (graphs, "graphs=true", "graphs=false")):
         if asked:
             raise SettingError(f"{given} is for the search of translations, and {bundle.folder} is of "

@@ -23,9 +23,10 @@ from seq2seq.corpus import PackedCorpus
 from seq2seq.errors import BundleError, SettingError, UserError
 from seq2seq.folders import make_folder, remove_leftovers, whole_file, writing
 from seq2seq.plain_yaml import load_plain
+from seq2seq.settings.device import Precision
 from seq2seq.settings.reading import differences, read_settings, write_settings
 from seq2seq.settings.removed import without_removed
-from seq2seq.settings.training import Precision, TrainSettings
+from seq2seq.settings.training import TrainSettings
 
 FORMAT_VERSION = 2
 _READABLE = (1, 2)  # format 1 has settings that are gone since (settings/removed.py)

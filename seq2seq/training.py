@@ -43,8 +43,9 @@ from seq2seq.precision import only_deterministic_kernels, pick_device, resolve_p
 from seq2seq.progress import Display
 from seq2seq.risk import RiskGradients
 from seq2seq.schedule import learning_rate, progress
+from seq2seq.settings.device import Precision
 from seq2seq.settings.model import LABELS
-from seq2seq.settings.training import Precision, TrainSettings
+from seq2seq.settings.training import TrainSettings
 from seq2seq.state import TrainState
 from seq2seq.subwords import samplers
 from seq2seq.validation import Validator

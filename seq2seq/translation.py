@@ -29,18 +29,18 @@ from seq2seq.reranking import Reranker, RerankModels
 from seq2seq.results import Candidate, Translation, joined, without_attention
 from seq2seq.scoring_units import asked_or_trained, tokenizer_for
 from seq2seq.search import Ensemble, Hypothesis, translate_ids
+from seq2seq.settings.device import Precision
 from seq2seq.settings.model import LABELS, Shape
 from seq2seq.settings.reading import read_settings
 from seq2seq.settings.reranking import RerankSettings, check_not_renamed
 from seq2seq.settings.runs import Runs
 from seq2seq.settings.scoring import ScoringSettings, Tokenize
 from seq2seq.settings.search import SearchKind, SearchSettings
-from seq2seq.settings.translate import Choices, Long, Numbers
+from seq2seq.settings.translate import MAX_SOURCE_PIECES, Choices, Long
 from seq2seq.text import refuse_halves
 from seq2seq.tokenizer import EOS, UNK
 from seq2seq.words import is_blank
 
-MAX_SOURCE_PIECES = 500
 PARTS_AT_ONCE = 64  # of one line: the attention of more is not kept at the same time
 log = logging.getLogger("seq2seq")
 
@@ -50,7 +50,7 @@ class Translator:
     ranks its candidates (reranking.py)."""
 
     def __init__(self, bundles: Sequence[Bundle], search: SearchSettings, *, rerank: RerankModels | None = None,
-                 device: torch.device | str = "cpu", precision: Numbers = Numbers.FP32, graphs: bool = False,
+                 device: torch.device | str = "cpu", precision: Precision = Precision.FP32, graphs: bool = False,
                  max_source_pieces: int = MAX_SOURCE_PIECES, long: Long = Long.CUT,
                  tokenize: Tokenize = Tokenize.AUTO) -> None:
         """`tokenize`: of search.mbr, AUTO as it was trained."""
@@ -75,7 +75,7 @@ class Translator:
                                 precision=precision, graphs=graphs, max_source_pieces=sys.maxsize)
                      for one in (rerank.forward if rerank and rerank.settings.search else ())]
         self._reranker = rerank and Reranker(rerank, self.bundles, self.search, self.device,
-                                             [one._translated for one in searching], exact=precision is Numbers.FP32)
+                                             [one._translated for one in searching], exact=precision is Precision.FP32)
 
     @classmethod
     def load(cls, run: Runs, device: str = "auto",

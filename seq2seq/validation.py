@@ -15,7 +15,7 @@ from seq2seq.judges import Judge
 from seq2seq.metrics import perplexity
 from seq2seq.models.build import Network
 from seq2seq.precision import autocast
-from seq2seq.settings.training import Precision
+from seq2seq.settings.device import Precision
 
 
 @dataclasses.dataclass(frozen=True, kw_only=True)

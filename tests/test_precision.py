@@ -4,7 +4,7 @@ import pytest
 import torch
 
 from seq2seq import precision
-from seq2seq.settings.training import Device
+from seq2seq.settings.device import Device
 
 
 @pytest.mark.parametrize(("small", "large", "chosen"), [(0.01, 9.0, "fp32"), (1.0, 1.4, "fp32"), (1.0, 1.6, "bf16")])

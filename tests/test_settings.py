@@ -17,6 +17,7 @@ from omegaconf import OmegaConf
 from seq2seq.command import CONFIGURATION
 from seq2seq.errors import SettingError
 from seq2seq.run_name import run_name
+from seq2seq.settings.commands import COMMANDS
 from seq2seq.settings.doctor import DoctorSettings
 from seq2seq.settings.evaluate import EvaluateSettings
 from seq2seq.settings.model import AttentionFeed, CellKind, ContextKind, FeedContext, NetworkSettings
@@ -128,7 +129,7 @@ def test_every_experiment_can_be_read(name):
     ("search=beam search.mbr=3", "search.mbr=3 is for translate.py and evaluate.py; validation takes the most"),
     ("training.label_smoothing=1", "training.label_smoothing=1.0 is out of range: give a number at least 0 and "
      "below 1."),
-    ("training.precision=fp16", "training.precision=fp16 is not one of: auto, fp32, bf16. Did you mean bf16?"),
+    ("training.precision=fp16", "training.precision=fp16 is not one of: auto, fp32, bf16, int8. Did you mean bf16?"),
     ("+training.max_update=3", "training.max_update is not a setting. Did you mean max_updates?"),
     ("+hidden=3", "hidden is not a setting."),
     ("seed=-1", "seed=-1 is out of range"),
@@ -248,6 +249,17 @@ def test_every_whole_number_has_an_upper_bound(kind, number):
         with pytest.raises(SettingError, match=re.escape(key)) as caught:
             read_settings(kind, mapping)
         assert "out of range" in str(caught.value)
+
+
+@pytest.mark.parametrize(("command", "word", "line"), [
+    ("train", "training.precision=int8", "training.precision=int8 is not for training. Choose precision=auto or "),
+    ("translate", "precision=auto", "precision=auto is not for search. Choose precision=fp32 or "),
+    ("evaluate", "precision=auto", "precision=auto is not for search."),
+])
+def test_a_precision_that_is_for_something_else_is_refused(command, word, line):
+    with pytest.raises(SettingError) as caught:
+        read_settings(COMMANDS[command].kind, composed(*(["run=x"] * (command != "train")), word, command=command))
+    assert str(caught.value).startswith(line)
 
 
 @pytest.mark.parametrize(("words", "lines"), [

@@ -25,8 +25,8 @@ from tiny_bundle import make_bundle
 from tiny_corpus import make_corpus
 
 from seq2seq.errors import SettingError
+from seq2seq.settings.device import Precision
 from seq2seq.settings.search import SearchSettings
-from seq2seq.settings.translate import Numbers
 from seq2seq.translation import Candidate, Translation, Translator
 from seq2seq.translation_file import json_line, read_windows
 
@@ -65,7 +65,7 @@ def test_eight_bits(run, bundle: Path, tmp_path: Path) -> None:
     translator = Translator.load(bundle, device="cpu", precision="int8")
     assert done.out.decode().split("\n")[:-1] == translator.translate(LINES)
     with pytest.raises(SettingError, match=r"precision=int8 is for search on a CPU, and this is meta\. Choose"):
-        Translator(translator.bundles, SearchSettings(), device="meta", precision=Numbers.INT8)
+        Translator(translator.bundles, SearchSettings(), device="meta", precision=Precision.INT8)
 
 
 def test_bf16(run, bundle: Path, tmp_path: Path) -> None:

@@ -4,10 +4,10 @@ from __future__ import annotations
 
 import dataclasses
 
+from seq2seq.settings.device import Device
 from seq2seq.settings.reading import check
 from seq2seq.settings.search import SearchSettings
-from seq2seq.settings.training import Device
-from seq2seq.settings.translate import need_run
+from seq2seq.settings.translate import MAX_SOURCE_PIECES, need_run
 
 
 @dataclasses.dataclass(kw_only=True)
@@ -16,7 +16,7 @@ class DoctorSettings:
     input: str | None = None      # file, plain or .gz; null: standard input, or sentences of its own at a terminal
     lines: int = 200              # the first so many are looked at
     tolerance: float = 1e-3       # differences of log-probabilities up to here are rounding
-    max_source_pieces: int = 500  # longer lines are cut there
+    max_source_pieces: int = MAX_SOURCE_PIECES  # longer lines are cut there
     device: Device = Device.AUTO
     threads: int | None = None    # CPU threads; null: torch's choice
     search: SearchSettings = dataclasses.field(default_factory=SearchSettings)

@@ -5,13 +5,13 @@ from __future__ import annotations
 import dataclasses
 
 from seq2seq.errors import SettingError
+from seq2seq.settings.device import Device, Precision, refuse_precision
 from seq2seq.settings.reading import check
 from seq2seq.settings.reranking import RerankSettings
 from seq2seq.settings.runs import each
 from seq2seq.settings.scoring import ScoringSettings
 from seq2seq.settings.search import SearchSettings
-from seq2seq.settings.training import Device
-from seq2seq.settings.translate import Numbers, need_run
+from seq2seq.settings.translate import MAX_SOURCE_PIECES, need_run
 
 
 @dataclasses.dataclass(kw_only=True)
@@ -28,9 +28,9 @@ class EvaluateSettings:
     heat_maps: int = 4            # sentences shown as heat maps
     resamples: int = 1000         # of the bootstrap, and trials of the paired test
     batch_pieces: int = 4000      # padded pieces at once, for the perplexity
-    max_source_pieces: int = 500  # longer lines are cut there, with a warning
+    max_source_pieces: int = MAX_SOURCE_PIECES  # longer lines are cut there, with a warning
     device: Device = Device.AUTO
-    precision: Numbers = Numbers.FP32  # of search; the perplexity is fp32's
+    precision: Precision = Precision.FP32  # of search; the perplexity is fp32's
     graphs: bool = False          # on CUDA: every step of search as one graph
     threads: int | None = None    # CPU threads; null: torch's choice
     search: SearchSettings = dataclasses.field(default_factory=SearchSettings)
@@ -42,6 +42,7 @@ class EvaluateSettings:
         for field in ("batch_pieces", "max_source_pieces", "threads"):
             check(self, field, at_least=1)
         check(self, "heat_maps", at_least=0)
+        refuse_precision(self.precision, Precision.AUTO, "search")
         self.rerank.check_search(self.search)
         check(self, "resamples", at_least=100)
         if (self.source is None) != (self.reference is None):

@@ -6,9 +6,10 @@ import dataclasses
 from typing import Any
 
 from seq2seq.errors import SettingError
+from seq2seq.settings.device import Device, Precision
 from seq2seq.settings.nearest import nearest
 from seq2seq.settings.reading import check, read_settings
-from seq2seq.settings.training import Device, Measure, Precision
+from seq2seq.settings.training import Measure
 
 
 @dataclasses.dataclass(frozen=True, kw_only=True)

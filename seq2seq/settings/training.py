@@ -6,6 +6,7 @@ import dataclasses
 import enum
 
 from seq2seq.errors import SettingError
+from seq2seq.settings.device import Device, Precision, refuse_precision
 from seq2seq.settings.model import LABELS, AttentionFeed, ContextKind, NetworkSettings, Shape
 from seq2seq.settings.reading import check
 from seq2seq.settings.scoring import ScoringSettings, Tokenize
@@ -22,18 +23,6 @@ class Schedule(enum.Enum):
     COSINE = "cosine"              # warm-up, then half a cosine down to final_share         Loshchilov & Hutter 2017
     PLATEAU = "plateau"            # warm-up, then times plateau_factor when validation stops improving
     CONSTANT = "constant"          # warm-up, then learning_rate
-
-
-class Precision(enum.Enum):
-    AUTO = "auto"  # bf16 where the hardware multiplies it natively, else fp32
-    FP32 = "fp32"
-    BF16 = "bf16"  # matrix products in bf16, master weights and sums in fp32
-
-
-class Device(enum.Enum):
-    AUTO = "auto"  # cuda if there is one, else cpu
-    CPU = "cpu"
-    CUDA = "cuda"
 
 
 class Averaging(enum.Enum):
@@ -125,6 +114,7 @@ class TrainingSettings:
         for field in ("batch_pieces", "accumulate", "max_pieces", "max_updates", "max_epochs", "validate_every",
                       "log_every", "patience", "average_last", "threads", "valid_sentences"):
             check(self, field, at_least=1)
+        refuse_precision(self.precision, Precision.INT8, "training")
         check(self, "max_minutes", above=0)
         check(self, "checkpoint_minutes", above=0)
         check(self, "clip_norm", above=0)

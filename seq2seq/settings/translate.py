@@ -6,11 +6,13 @@ import dataclasses
 import enum
 
 from seq2seq.errors import SettingError
+from seq2seq.settings.device import Device, Precision, refuse_precision
 from seq2seq.settings.reading import check
 from seq2seq.settings.reranking import RerankSettings
 from seq2seq.settings.scoring import ScoringSettings
 from seq2seq.settings.search import SearchSettings
-from seq2seq.settings.training import Device
+
+MAX_SOURCE_PIECES = 500  # of a line that is translated at once
 
 
 class Format(enum.Enum):
@@ -25,22 +27,17 @@ class Long(enum.Enum):
     SPLIT = "split"  # it is translated in parts, cut after a sentence where there is one
 
 
-class Numbers(enum.Enum):
-    """What search multiplies in."""
-
-    FP32 = "fp32"
-    BF16 = "bf16"  # encoder and decoder; scores are summed up in fp32
-    INT8 = "int8"  # the decoder, on a CPU: weights in eight bits, states rounded to seven at each step (models/int8.py)
-
-
 @dataclasses.dataclass(kw_only=True)
 class Choices:
     """Those that the library takes as words."""
 
     device: Device
     long: Long
-    precision: Numbers = Numbers.FP32
+    precision: Precision = Precision.FP32
     graphs: bool = False
+
+    def __post_init__(self) -> None:
+        refuse_precision(self.precision, Precision.AUTO, "search")
 
 
 @dataclasses.dataclass(kw_only=True)
@@ -49,10 +46,10 @@ class TranslateSettings:
     input: str | None = None            # file, plain or .gz; null: standard input
     output: str | None = None           # file; null: standard output
     format: Format = Format.TEXT
-    max_source_pieces: int = 500        # the most that are translated at once
+    max_source_pieces: int = MAX_SOURCE_PIECES  # the most that are translated at once
     long: Long = Long.CUT               # what becomes of longer lines
     device: Device = Device.AUTO
-    precision: Numbers = Numbers.FP32
+    precision: Precision = Precision.FP32
     graphs: bool = False                # on CUDA: every step of search as one graph
     threads: int | None = None          # CPU threads; null: torch's choice
     search: SearchSettings = dataclasses.field(default_factory=SearchSettings)
@@ -63,6 +60,7 @@ class TranslateSettings:
         need_run(self.run)
         for field in ("max_source_pieces", "threads"):
             check(self, field, at_least=1)
+        refuse_precision(self.precision, Precision.AUTO, "search")
         self.rerank.check_search(self.search)
         self.scoring.refuse_without_mbr(self.search)
         if self.format is Format.TEXT and self.search.n_best > 1:
