@@ -28,9 +28,9 @@ import floor
 import synthetic
 from timing import clock_for, fastest
 
-from seq2seq.memory import keep_freed_memory
-from seq2seq.models.for_search import ForSearch
-from seq2seq.search import translate_ids
+from seq2seq.commands.malloc import keep_freed_memory
+from seq2seq.models.fast.search_model import ForSearch
+from seq2seq.search.decode import translate_ids
 from seq2seq.settings.device import Precision
 
 LENGTH, HIDDEN = round(synthetic.LENGTHS.target), 512

@@ -34,22 +34,23 @@ sys.path.insert(0, str(ROOT / "benchmarks"))
 
 import floor  # noqa: E402
 
-from seq2seq.batches import Batch, TrainingBatches, make_batch  # noqa: E402
-from seq2seq.corpus import PackedCorpus  # noqa: E402
+from seq2seq.corpus.batch import Batch, make_batch  # noqa: E402
+from seq2seq.corpus.packed import PackedCorpus  # noqa: E402
+from seq2seq.corpus.stream import TrainingBatches  # noqa: E402
+from seq2seq.cuda_graphs import cuda_recorder, rounded_up  # noqa: E402
 from seq2seq.distributed import Team  # noqa: E402
 from seq2seq.errors import UserError  # noqa: E402
-from seq2seq.gradients import build_gradients  # noqa: E402
-from seq2seq.graphed_gradients import WIDTHS  # noqa: E402
-from seq2seq.graphed_search import GraphedSearch  # noqa: E402
-from seq2seq.graphs import cuda_recorder, rounded_up  # noqa: E402
+from seq2seq.inference.graphed_search import GraphedSearch  # noqa: E402
 from seq2seq.models.build import build_model  # noqa: E402
-from seq2seq.models.for_search import ForSearch  # noqa: E402
-from seq2seq.optimizer import build_optimizer  # noqa: E402
-from seq2seq.search import translate_ids  # noqa: E402
+from seq2seq.models.fast.search_model import ForSearch  # noqa: E402
+from seq2seq.search.decode import translate_ids  # noqa: E402
 from seq2seq.settings.reading import read_settings  # noqa: E402
 from seq2seq.settings.search import SearchKind, SearchSettings  # noqa: E402
 from seq2seq.settings.training import TrainSettings  # noqa: E402
-from seq2seq.tokenizer import EOS  # noqa: E402
+from seq2seq.tokenization.tokenizer import EOS  # noqa: E402
+from seq2seq.training.gradients import build_gradients  # noqa: E402
+from seq2seq.training.graphed_gradients import WIDTHS  # noqa: E402
+from seq2seq.training.optimizer import build_optimizer  # noqa: E402
 
 OPTIONS = {"corpus": "", "device": "cuda", "small": "false", "updates": "60", "times": "3"}
 BATCHES = 20          # of the corpus, different ones

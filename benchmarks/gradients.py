@@ -27,7 +27,7 @@ from torch import Tensor, nn
 
 sys.path.insert(0, str(Path(__file__).resolve().parent.parent))
 
-from seq2seq.memory import keep_freed_memory
+from seq2seq.commands.malloc import keep_freed_memory
 from seq2seq.models.cells import Cell
 from seq2seq.settings.model import CellKind, Nonlinearity
 

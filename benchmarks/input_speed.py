@@ -33,9 +33,9 @@ from timing import fastest
 
 from data_prep.passes import first_of_each
 from data_prep.prepare import SHARDS
-from seq2seq.batches import TrainingBatches
-from seq2seq.corpus import PackedCorpus
-from seq2seq.subwords import SubwordSampler
+from seq2seq.corpus.packed import PackedCorpus
+from seq2seq.corpus.stream import TrainingBatches
+from seq2seq.tokenization.sampling import SubwordSampler
 
 ROOT = Path(__file__).resolve().parent.parent
 SAMPLING = 0.1    # alpha of the unigram sampling, probability of the BPE-dropout

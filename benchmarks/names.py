@@ -150,7 +150,7 @@ def generated(run: Path) -> float:
 
 def export(corpus: Path, folder: Path) -> dict[str, list[tuple[str, str]]]:
     """The splits of the generator's corpus, also as files for the classifier's: it must know no test name."""
-    from seq2seq.corpus import SPLITS, PackedCorpus
+    from seq2seq.corpus.packed import SPLITS, PackedCorpus
 
     folder.mkdir(parents=True, exist_ok=True)
     found = {}

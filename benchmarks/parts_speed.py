@@ -22,10 +22,10 @@ sys.path.insert(0, str(Path(__file__).resolve().parent.parent))
 
 from timing import fastest
 
-from seq2seq.memory import keep_freed_memory
-from seq2seq.models.additive import additive_scores, powers_of, reference_scores, scores_from_powers
-from seq2seq.models.int8 import Int8Linear
-from seq2seq.models.products import linear
+from seq2seq.commands.malloc import keep_freed_memory
+from seq2seq.models.fast.additive import additive_scores, powers_of, reference_scores, scores_from_powers
+from seq2seq.models.fast.int8 import Int8Linear
+from seq2seq.models.fast.products import linear
 
 SENTENCES, STEPS, SOURCE, HIDDEN = 80, 16, 16, 512
 BATCH, BEAM = 200, 5                               # of search

@@ -37,8 +37,8 @@ def main() -> None:
     from timing import clock_for, fastest
 
     from seq2seq import Translator
-    from seq2seq.corpus import PackedCorpus
-    from seq2seq.memory import keep_freed_memory
+    from seq2seq.commands.malloc import keep_freed_memory
+    from seq2seq.corpus.packed import PackedCorpus
     from seq2seq.scoring import bleu
     from seq2seq.scoring_units import tokenizer_for
 

@@ -20,11 +20,11 @@ import torch
 
 sys.path.insert(0, str(Path(__file__).resolve().parent.parent))
 
-from seq2seq.batches import Batch, make_batch
-from seq2seq.memory import keep_freed_memory
+from seq2seq.commands.malloc import keep_freed_memory
+from seq2seq.corpus.batch import Batch, make_batch
 from seq2seq.models.build import build_model
 from seq2seq.models.encoder_decoder import EncoderDecoder
-from seq2seq.search import translate_ids
+from seq2seq.search.decode import translate_ids
 from seq2seq.settings.model import CellKind, NetworkSettings
 from seq2seq.settings.reading import read_settings
 from seq2seq.settings.search import SearchKind, SearchSettings

@@ -52,8 +52,8 @@ def main() -> None:
 
 def measure(processes: int, corpus: str, updates: int, others: list[str]) -> tuple[float, float, int]:
     """Target pieces a second, seconds of an update, parameters."""
-    from seq2seq.bundle import load_bundle
-    from seq2seq.metrics import read_metrics
+    from seq2seq.bundle.bundle import load_bundle
+    from seq2seq.training.metrics import read_metrics
 
     launcher = [] if processes == 1 else [
         "-m", "torch.distributed.run", "--standalone", f"--nproc-per-node={processes}"]

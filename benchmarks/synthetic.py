@@ -1,6 +1,6 @@
 """The reference model with random weights, and sentences of one length: for measurements of speed, which needs no text.
 
-`update` is what Run.update (seq2seq/training.py) does on one process, but for the watch and the meter.
+`update` is what Run.update (seq2seq/training/training.py) does on one process, but for the watch and the meter.
 """
 
 from __future__ import annotations
@@ -18,17 +18,17 @@ sys.path.insert(0, str(Path(__file__).resolve().parent.parent))
 
 import floor
 
-from seq2seq.batches import Batch, make_batch
+from seq2seq.corpus.batch import Batch, make_batch
+from seq2seq.device import autocast
 from seq2seq.models.build import build_model
 from seq2seq.models.encoder_decoder import EncoderDecoder
-from seq2seq.optimizer import build_optimizer
-from seq2seq.precision import autocast
 from seq2seq.settings.device import Precision
 from seq2seq.settings.model import NetworkSettings
 from seq2seq.settings.reading import read_settings
 from seq2seq.settings.search import SearchSettings
 from seq2seq.settings.training import OptimizerSettings
-from seq2seq.tokenizer import EOS
+from seq2seq.tokenization.tokenizer import EOS
+from seq2seq.training.optimizer import build_optimizer
 
 LENGTHS = floor.NETWORKS["reference"][2]
 PIECES = round(LENGTHS.sentences * LENGTHS.target)  # of an update, or of a search

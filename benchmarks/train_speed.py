@@ -42,10 +42,10 @@ def main() -> None:
     import floor
     import torch
 
-    from seq2seq.corpus import PackedCorpus
-    from seq2seq.metrics import read_metrics
+    from seq2seq.corpus.packed import PackedCorpus
     from seq2seq.settings.model import NetworkSettings
     from seq2seq.settings.reading import read_settings
+    from seq2seq.training.metrics import read_metrics
 
     torch.set_num_threads(int(options["threads"]))
     machine, corpus = floor.measure(options["device"]), PackedCorpus.open(options["corpus"])

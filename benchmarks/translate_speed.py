@@ -41,9 +41,9 @@ def main() -> None:
     import floor
     import torch
 
-    from seq2seq.corpus import PackedCorpus
-    from seq2seq.loading import open_bundles
-    from seq2seq.memory import keep_freed_memory
+    from seq2seq.commands.malloc import keep_freed_memory
+    from seq2seq.corpus.packed import PackedCorpus
+    from seq2seq.inference.loading import open_bundles
     from seq2seq.settings.device import Device
 
     torch.set_num_threads(int(options["threads"]))

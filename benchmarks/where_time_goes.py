@@ -5,13 +5,13 @@
     python benchmarks/where_time_goes.py --only search --sentences 1 --hidden 64     # what a step costs beside products
 
 The reference model of floor.py with random weights, on sentences of its mean length: an update of the weights, and a
-search whose figures are divided by its steps. A part has the time of the operators that run inside it, forwards, and of
-the nodes by which autograd takes these back: see attribution.py. The loss forms its gradients forwards
-(models/output.py), so its backward pass is next to nothing. Profiling costs time, more where operators are small: the
-head of each table tells a step without and with it; shares are of the step with it. GFLOP are those of the products;
-their rate is compared with that of one large product in the format that the step runs in. `rest` of an update is
-padding masks, the bridge, sums of gradients. Shortlists are drawn at random: in a learnt one more pieces are the same.
-"""
+search whose figures are divided by its steps. A part has the time of the operators that run inside it, forwards, and
+of the nodes by which autograd takes these back: see attribution.py. The loss forms its gradients forwards
+(models/losses/cross_entropy.py), so its backward pass is next to nothing. Profiling costs time, more where operators
+are small: the head of each table tells a step without and with it; shares are of the step with it. GFLOP are those of
+the products; their rate is compared with that of one large product in the format that the step runs in. `rest` of an
+update is padding masks, the bridge, sums of gradients. Shortlists are drawn at random: in a learnt one more pieces
+are the same."""
 
 from __future__ import annotations
 
@@ -31,13 +31,13 @@ from attribution import REST, Profile, Spent, name_part, operations_of_parts, pa
 from timing import fastest
 
 import seq2seq.models.encoder_decoder
-from seq2seq.memory import keep_freed_memory
-from seq2seq.models import one_layer_step
+from seq2seq.commands.malloc import keep_freed_memory
+from seq2seq.corpus.shortlist import Shortlist
 from seq2seq.models.encoder_decoder import EncoderDecoder
-from seq2seq.models.for_search import ForSearch
-from seq2seq.search import translate_ids
+from seq2seq.models.fast import one_layer_step
+from seq2seq.models.fast.search_model import ForSearch
+from seq2seq.search.decode import translate_ids
 from seq2seq.settings.device import Precision
-from seq2seq.shortlist import Shortlist
 
 SOURCE, TARGET = round(synthetic.LENGTHS.source), round(synthetic.LENGTHS.target)  # pieces, EOS counted
 VOCABULARY = floor.NETWORKS["reference"][1]

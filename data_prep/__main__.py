@@ -6,7 +6,7 @@ import os
 import signal
 from typing import NoReturn
 
-from seq2seq.command import command
+from seq2seq.commands.app import command
 from seq2seq.settings.prepare import PrepareSettings
 
 
@@ -15,7 +15,7 @@ def main(settings: PrepareSettings) -> None:
     signal.signal(signal.SIGTERM, _interrupted)
     # Slow to import: --help and a misspelt setting need not wait. ranks has torch, which one process does not need.
     if int(os.environ.get("WORLD_SIZE", "1")) > 1:
-        from data_prep.ranks import prepare_together
+        from data_prep.distributed import prepare_together
 
         folder = prepare_together(settings)
     else:

@@ -14,11 +14,11 @@ from typing import Any
 import numpy as np
 
 from seq2seq.errors import CorpusError, SettingError
-from seq2seq.languages import WIDTH, estimated_words, wide_characters, writes_zero_width_spaces
-from seq2seq.normalization import control, control_between_words, unicode
 from seq2seq.settings.labels import Labels
 from seq2seq.settings.prepare import CleaningSettings, LanguageFilter, LengthFilter, RatioFilter, ScriptFilter
-from seq2seq.words import is_blank, plain_word, words
+from seq2seq.text.languages import WIDTH, estimated_words, wide_characters, writes_zero_width_spaces
+from seq2seq.text.normalization import control, control_between_words, unicode
+from seq2seq.tokenization.words import is_blank, plain_word, words
 
 Lines = list[str]
 Change = Callable[[Lines], Lines]                # returns its argument itself when nothing changes

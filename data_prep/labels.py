@@ -17,10 +17,10 @@ from data_prep.sources.files import find
 from data_prep.sources.tables import is_table
 from data_prep.text import Text
 from seq2seq.errors import CorpusError
-from seq2seq.label_pieces import label_id, labels_of, written
 from seq2seq.settings.labels import Labels
 from seq2seq.settings.prepare import DataSettings, FilesData, HubData, TokenizerKind, TokenizerSettings
-from seq2seq.tokenizer import EOS, UNK, Tokenizer
+from seq2seq.tokenization.label_pieces import label_id, labels_of, written
+from seq2seq.tokenization.tokenizer import EOS, UNK, Tokenizer
 
 log = logging.getLogger("seq2seq")
 

@@ -14,14 +14,14 @@ from typing import Any
 from data_prep.cleaning import Tally
 from data_prep.passes import Encoded
 from data_prep.sources.base import Source
-from seq2seq.corpus import FORMAT_VERSION, MANIFEST
-from seq2seq.corpus_files import checksum
+from seq2seq.corpus.integrity import checksum
+from seq2seq.corpus.packed import FORMAT_VERSION, MANIFEST
 from seq2seq.errors import CorpusError
-from seq2seq.languages import writes_zero_width_spaces
 from seq2seq.settings.labels import Labels
 from seq2seq.settings.prepare import PrepareSettings
 from seq2seq.settings.reading import differences, write_settings
-from seq2seq.tokenizer import Tokenizer
+from seq2seq.text.languages import writes_zero_width_spaces
+from seq2seq.tokenization.tokenizer import Tokenizer
 
 STEPS = 4  # raised whenever the same input and settings would give another corpus than before
 _ELSEWHERE = ("corpus", "num_proc")                 # settings that change no byte

@@ -19,10 +19,10 @@ from data_prep import keys, overlap
 from data_prep.cleaning import EXAMPLES, Cleaning, Tally
 from data_prep.sources.base import Batch, Shard
 from data_prep.workers import advance
-from seq2seq.label_pieces import encode_source, encode_target
 from seq2seq.settings.labels import Labels
 from seq2seq.settings.prepare import CleaningSettings, DuplicateKey, OverlapSettings
-from seq2seq.tokenizer import UNK, Tokenizer
+from seq2seq.tokenization.label_pieces import encode_source, encode_target
+from seq2seq.tokenization.tokenizer import UNK, Tokenizer
 
 TEXT = pa.schema([("source", pa.string()), ("target", pa.string())])
 

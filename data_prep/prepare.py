@@ -18,7 +18,9 @@ from pathlib import Path
 
 import numpy as np
 
-from data_prep import filters, labels, lexicon, manifest, overlap, packing, passes, report, tokenization
+from data_prep import filters, labels, manifest, overlap, packing, passes, report
+from data_prep import ibm_model1 as lexicon
+from data_prep import learn_tokenizer as tokenization
 from data_prep.cleaning import Tally
 from data_prep.labels import RawLabels
 from data_prep.sources.base import Source
@@ -26,14 +28,14 @@ from data_prep.sources.build import build_source, cut_sizes
 from data_prep.sources.cut import CutSource
 from data_prep.text import Text
 from data_prep.workers import Workers
-from seq2seq.corpus import JOINT, SEPARATE, SPLITS
+from seq2seq.corpus.packed import JOINT, SEPARATE, SPLITS
+from seq2seq.corpus.shortlist import SHORTLIST, Shortlist
 from seq2seq.errors import CorpusError
-from seq2seq.folders import remove_leftovers, whole_folder, writing
-from seq2seq.languages import writes_zero_width_spaces
 from seq2seq.settings.labels import Labels
 from seq2seq.settings.prepare import PrepareSettings, RatioFilter
-from seq2seq.shortlist import SHORTLIST, Shortlist
-from seq2seq.tokenizer import Tokenizer
+from seq2seq.storage.atomic import remove_leftovers, whole_folder, writing
+from seq2seq.text.languages import writes_zero_width_spaces
+from seq2seq.tokenization.tokenizer import Tokenizer
 
 NEAR = 1.5   # a median ratio of letters that counts as 1
 SHARDS = 64  # of a split: the same for any number of processes, else they would change the packed files

@@ -12,11 +12,12 @@ sacreBLEU's names; which one suits a language is decided in scoring_units.py.
 from __future__ import annotations
 
 import dataclasses
+import math
 from collections.abc import Sequence
 from typing import TYPE_CHECKING, Any, NamedTuple
 
 from seq2seq.errors import refuse_text
-from seq2seq.normalization import normalized
+from seq2seq.text.normalization import normalized
 
 if TYPE_CHECKING:
     import numpy as np
@@ -226,3 +227,8 @@ def _score(metric: Metric, hypotheses: Sequence[str], references: Sequence[str],
     (found,) = (result for result in scores[name] if not isinstance(result, str))
     mean, half = float(found.mean or 0), float(found.ci or 0)
     return Score(name, float(found.score), str(signature), (mean - half, mean + half))
+
+
+def perplexity(loss: float) -> float:
+    """exp(loss), infinity where that is beyond a float."""
+    return math.exp(loss) if loss < 700 else math.inf

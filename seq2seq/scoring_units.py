@@ -16,10 +16,10 @@ import logging
 from collections.abc import Sequence
 
 from seq2seq.errors import SettingError
-from seq2seq.languages import base_language, writes_spaces, writes_zero_width_spaces
-from seq2seq.normalization import ZERO_WIDTH_SPACE, normalized
 from seq2seq.scoring import CHARACTERS, WORDS, moses
 from seq2seq.settings.scoring import Tokenize
+from seq2seq.text.languages import base_language, writes_spaces, writes_zero_width_spaces
+from seq2seq.text.normalization import ZERO_WIDTH_SPACE, normalized
 
 ORDER = 4  # of BLEU: the longest n-grams that it counts
 _PACKAGES = {Tokenize.JAPANESE: ("sacrebleu[ja]", ("MeCab", "ipadic")),

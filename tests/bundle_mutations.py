@@ -318,7 +318,7 @@ class Watch:
 def outcome(folder: Path) -> str:
     """What comes of the bundle: refused, or translates. Any other exception than a UserError passes."""
     from seq2seq.errors import UserError
-    from seq2seq.translation import Translator
+    from seq2seq.inference.translator import Translator
 
     try:
         translator = Translator.load(folder, device="cpu", beam_size=2, max_length=6)

@@ -8,7 +8,7 @@ from pathlib import Path
 import pytest
 import torch
 
-from seq2seq.checkpoint import load_checkpoint, save_checkpoint
+from seq2seq.training.checkpoint import load_checkpoint, save_checkpoint
 
 
 def flip(path: Path, bit: int) -> None:

@@ -9,7 +9,7 @@ from typing import NamedTuple
 import torch
 from torch import Tensor
 
-from seq2seq.tokenizer import BOS, EOS, PAD, UNK
+from seq2seq.tokenization.tokenizer import BOS, EOS, PAD, UNK
 
 
 class FakeMemory(NamedTuple):

@@ -33,9 +33,9 @@ from typing import Any, NamedTuple
 
 import pyarrow as pa
 
-from seq2seq import folders
 from seq2seq.errors import UserError
-from seq2seq.folders import told
+from seq2seq.storage import atomic as folders
+from seq2seq.storage.atomic import told
 
 KILL, POWER, LIMIT = "kill", "power", "limit"  # else the name of an errno
 TAKES_SPACE = ("create", "write", "fsync", "mkdir")

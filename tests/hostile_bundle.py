@@ -12,13 +12,13 @@ from typing import Any
 import torch
 from tiny_corpus import WORDS
 
-from data_prep.tokenization import learn
-from seq2seq.bundle import save_bundle
+from data_prep.learn_tokenizer import learn
+from seq2seq.bundle.bundle import save_bundle
 from seq2seq.models.build import build_model
 from seq2seq.settings.prepare import TokenizerKind, TokenizerSettings
 from seq2seq.settings.reading import read_settings
 from seq2seq.settings.training import TrainSettings
-from seq2seq.tokenizer import Tokenizer
+from seq2seq.tokenization.tokenizer import Tokenizer
 
 
 @functools.cache

@@ -15,12 +15,13 @@ import torch.nn.functional as F
 from hypothesis import strategies as st
 from networks import VOCABULARY, build, every_network
 
-from seq2seq.batches import Batch, make_batch
+from seq2seq.corpus.batch import Batch, make_batch
 from seq2seq.models.encoder_decoder import EncoderDecoder
-from seq2seq.search import Ensemble, translate_ids
+from seq2seq.search.decode import translate_ids
+from seq2seq.search.ensemble import Ensemble
 from seq2seq.settings.model import ContextKind, NetworkSettings
 from seq2seq.settings.search import SearchKind, SearchSettings
-from seq2seq.tokenizer import PAD
+from seq2seq.tokenization.tokenizer import PAD
 
 EVERY = list(every_network())
 SIDE = st.lists(st.integers(4, VOCABULARY - 1), max_size=9)

@@ -8,7 +8,7 @@ from collections.abc import Iterator
 import numpy as np
 import torch
 
-from seq2seq.batches import Batch, make_batch
+from seq2seq.corpus.batch import Batch, make_batch
 from seq2seq.models.build import build_model
 from seq2seq.models.encoder_decoder import EncoderDecoder
 from seq2seq.models.labeller import Labeller

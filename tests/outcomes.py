@@ -11,12 +11,12 @@ import torch
 from torch import Tensor
 
 from data_prep.prepare import prepare
-from seq2seq.bundle import load_bundle
-from seq2seq.checkpoint import load_checkpoint
-from seq2seq.metrics import read_metrics
+from seq2seq.bundle.bundle import load_bundle
 from seq2seq.settings.prepare import FilesData, PrepareSettings, TokenizerKind, TokenizerSettings
 from seq2seq.settings.reading import read_settings
 from seq2seq.settings.training import TrainSettings
+from seq2seq.training.checkpoint import load_checkpoint
+from seq2seq.training.metrics import read_metrics
 
 TIMED = ("seconds", "aside_seconds", "pieces_per_second", "since")  # what a clock decides
 WORDS = ["ba", "dobo", "fi", "gunagu", "ke", "lo", "mirami", "nu", "paka", "re", "so", "tutu"]

@@ -11,7 +11,8 @@ from faults import Ended, in_child
 
 from seq2seq.errors import UserError
 from seq2seq.settings.training import TrainSettings
-from seq2seq.training import Run, train
+from seq2seq.training.loop import Run
+from seq2seq.training.run import train
 
 # Arguments of outcomes.run_settings: as much as goes together, so that whatever is forgotten shows.
 ALL_AT_ONCE = {

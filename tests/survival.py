@@ -15,9 +15,9 @@ import torch.utils.tensorboard  # noqa: F401
 from faults import KILL, LIMIT, POWER, TAKES_SPACE, Fault, in_child
 from outcomes import corpus_content, outcome, prepare_small, run_settings
 
-from seq2seq import checkpoint
-from seq2seq.bundle import load_bundle
-from seq2seq.training import train
+from seq2seq.bundle.bundle import load_bundle
+from seq2seq.training import checkpoint
+from seq2seq.training.run import train
 
 
 @dataclasses.dataclass

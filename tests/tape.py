@@ -13,9 +13,10 @@ import torch
 from torch import Tensor
 from torch.utils._python_dispatch import TorchDispatchMode
 
-from seq2seq.graphs import Recording
-from seq2seq.models import attention, encoder_decoder, one_layer_step
-from seq2seq.models.additive import reference_scores
+from seq2seq.cuda_graphs import Recording
+from seq2seq.models import attention, encoder_decoder
+from seq2seq.models.fast import one_layer_step
+from seq2seq.models.fast.additive import reference_scores
 
 T = TypeVar("T")
 # Their answer, or its shape, lies on the device: a capture ends with an error there.

@@ -3,8 +3,8 @@
 import pytest
 import torch
 
-from seq2seq.models import additive
-from seq2seq.models.additive import additive_scores, powers_of, reference_scores, scores_from_powers
+from seq2seq.models.fast import additive
+from seq2seq.models.fast.additive import additive_scores, powers_of, reference_scores, scores_from_powers
 
 
 def inputs(size=1.0, dtype=torch.float32):

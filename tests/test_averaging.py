@@ -4,8 +4,8 @@ import pytest
 import torch
 from torch import nn
 
-from seq2seq.averaging import WeightAverage
 from seq2seq.settings.training import Averaging
+from seq2seq.training.averaging import WeightAverage
 
 
 def test_ema_is_its_recurrence_and_gives_the_weights_back():

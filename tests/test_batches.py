@@ -11,11 +11,13 @@ import pytest
 import torch
 from tiny_corpus import make_corpus
 
-from seq2seq.batches import Position, TrainingBatches, make_batch, pad_source, plan_batches, valid_batches
-from seq2seq.corpus import PackedCorpus
+from seq2seq.corpus.batch import make_batch, pad_source
+from seq2seq.corpus.length_batches import shuffled_batches, valid_batches
+from seq2seq.corpus.packed import PackedCorpus
+from seq2seq.corpus.stream import Position, TrainingBatches
 from seq2seq.errors import SettingError
-from seq2seq.subwords import SubwordSampler
-from seq2seq.tokenizer import BOS, EOS, PAD
+from seq2seq.tokenization.sampling import SubwordSampler
+from seq2seq.tokenization.tokenizer import BOS, EOS, PAD
 
 
 @pytest.fixture(scope="module")
@@ -54,7 +56,7 @@ def test_padded_sources_for_the_search():
                   st.integers(1, 200), st.integers(0, 5))
 def test_a_plan_holds_every_pair_once_within_the_budget(lengths, budget, seed):
     source, target = np.array(lengths).T
-    plan = plan_batches(source, target, budget, np.random.default_rng(seed))
+    plan = shuffled_batches(source, target, budget, np.random.default_rng(seed))
     assert sorted(np.concatenate(plan).tolist()) == list(range(len(lengths)))
     for rows in plan:
         longest = max(source[rows].max(), target[rows].max())
@@ -65,7 +67,7 @@ def test_padding_stays_small():
     draw = np.random.default_rng(0)
     target = draw.integers(5, 40, 20_000)
     source = np.maximum(1, target + draw.integers(-3, 4, len(target)))
-    plan = plan_batches(source, target, 4000, draw)
+    plan = shuffled_batches(source, target, 4000, draw)
     places = sum(len(rows) * target[rows].max() for rows in plan)
     assert target.sum() / places > 0.98
 

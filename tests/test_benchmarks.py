@@ -64,7 +64,7 @@ def test_counted_operations_and_parameters_are_those_of_the_network(cell, contex
     from networks import VOCABULARY, build, network
     from torch.utils.flop_counter import FlopCounterMode
 
-    from seq2seq.batches import make_batch
+    from seq2seq.corpus.batch import make_batch
 
     settings = network(cell=cell, context=context, score=score, heads=heads, attention_feed=feed, readout=readout,
                        encoder_layers=layers, decoder_layers=layers)
@@ -111,10 +111,10 @@ def test_the_benchmark_of_gpus_fills_its_shapes_and_trains_by_graphs(monkeypatch
     import gpu
     from tape import TapeRecorder, as_on_cuda
 
-    from seq2seq import gradients
-    from seq2seq.graphed_gradients import GraphedGradients
     from seq2seq.settings.reading import read_settings
     from seq2seq.settings.training import TrainSettings
+    from seq2seq.training import gradients
+    from seq2seq.training.graphed_gradients import GraphedGradients
 
     as_on_cuda(monkeypatch)
     monkeypatch.setattr(gradients, "cuda_recorder", lambda device, setting: TapeRecorder())

@@ -7,7 +7,7 @@ import functools
 import pytest
 import torch
 
-from seq2seq.reranking import Feature, best
+from seq2seq.inference.reranking import Feature, best
 
 
 @pytest.mark.parametrize("count", [1, 2, 5])

@@ -7,11 +7,11 @@ import pytest
 import torch
 from networks import VOCABULARY, build, every_network, network, random_batch
 
-from seq2seq.batches import make_batch
-from seq2seq.models.for_search import ForSearch
-from seq2seq.search import translate_ids
+from seq2seq.corpus.batch import make_batch
+from seq2seq.corpus.shortlist import Shortlist
+from seq2seq.models.fast.search_model import ForSearch
+from seq2seq.search.decode import translate_ids
 from seq2seq.settings.search import SearchKind, SearchSettings
-from seq2seq.shortlist import Shortlist
 
 torch.set_num_threads(1)
 STEPS = 4

@@ -19,15 +19,15 @@ import yaml
 from tiny_corpus import make_corpus
 from torch import Tensor
 
-from seq2seq import bundle as bundles
-from seq2seq.bundle import load_bundle, save_bundle
-from seq2seq.corpus import PackedCorpus
+from seq2seq.bundle import bundle as bundles
+from seq2seq.bundle.bundle import load_bundle, save_bundle
+from seq2seq.corpus.packed import PackedCorpus
+from seq2seq.corpus.shortlist import Shortlist
 from seq2seq.errors import BundleError
 from seq2seq.models.build import build_model
 from seq2seq.settings.reading import read_settings
 from seq2seq.settings.training import TrainSettings
-from seq2seq.shortlist import Shortlist
-from seq2seq.tokenizer import Tokenizer
+from seq2seq.tokenization.tokenizer import Tokenizer
 
 
 @pytest.fixture(scope="module")
@@ -322,7 +322,7 @@ def test_a_run_folder_may_be_a_link(copy, tmp_path):
 
 
 def test_a_bundle_is_loaded_without_the_slow_libraries(saved):
-    program = ("import sys; from pathlib import Path; from seq2seq.bundle import load_bundle\n"
+    program = ("import sys; from pathlib import Path; from seq2seq.bundle.bundle import load_bundle\n"
                "load_bundle(Path(sys.argv[1]))\n"
                "print([name for name in ('datasets', 'hydra', 'tensorboard', 'pyarrow') if name in sys.modules])")
     done = subprocess.run([sys.executable, "-c", program, str(saved[0])], check=True, capture_output=True, text=True)

@@ -7,10 +7,10 @@ import shutil
 import pytest
 from hostile_bundle import make_hostile_bundle, tokenizer
 
-from seq2seq import bundle as bundles
-from seq2seq.bundle import load_bundle
+from seq2seq.bundle import bundle as bundles
+from seq2seq.bundle.bundle import load_bundle
 from seq2seq.errors import BundleError
-from seq2seq.folders import whole_folder
+from seq2seq.storage.atomic import whole_folder
 
 
 @pytest.fixture

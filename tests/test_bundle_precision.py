@@ -10,15 +10,15 @@ from hostile_bundle import tokenizer
 from safetensors.torch import load_file
 from tiny_corpus import WORDS
 
-from seq2seq.batches import make_batch
-from seq2seq.bundle import save_bundle
+from seq2seq.bundle.bundle import save_bundle
+from seq2seq.corpus.batch import make_batch
+from seq2seq.inference.translator import Translator
 from seq2seq.models.build import build_model
 from seq2seq.models.encoder_decoder import EncoderDecoder
-from seq2seq.search import translate_ids
+from seq2seq.search.decode import translate_ids
 from seq2seq.settings.reading import read_settings
 from seq2seq.settings.search import SearchSettings
 from seq2seq.settings.training import TrainSettings
-from seq2seq.translation import Translator
 
 torch.set_num_threads(1)
 LINES = [" ".join(WORDS[start : start + 4]) for start in range(8)]

@@ -10,8 +10,8 @@ from pathlib import Path
 import pytest
 import torch
 
-from seq2seq.checkpoint import checkpoints, load_checkpoint, save_checkpoint
 from seq2seq.errors import BundleError, UserError
+from seq2seq.training.checkpoint import checkpoints, load_checkpoint, save_checkpoint
 
 
 def content(updates: int) -> dict:

@@ -12,15 +12,15 @@ from launched import run
 from networks import network
 from tiny_corpus import make_corpus
 
-from seq2seq import clock, judges
-from seq2seq.clock import Clock
-from seq2seq.corpus import PackedCorpus
+from seq2seq.corpus.packed import PackedCorpus
 from seq2seq.distributed import Team
-from seq2seq.interruption import Interruption
-from seq2seq.judges import TextJudge
 from seq2seq.models.build import build_model
 from seq2seq.settings.search import SearchKind, SearchSettings
-from seq2seq.state import TrainState
+from seq2seq.training import clock, judges
+from seq2seq.training.clock import Clock
+from seq2seq.training.interruption import Interruption
+from seq2seq.training.judges import TextJudge
+from seq2seq.training.state import TrainState
 
 SETTINGS = ["corpus=data/tiny", "model.embedding=16", "model.hidden=16", "model.dropout.embedding=0",
             "model.dropout.layer=0", "model.dropout.readout=0", "training.batch_pieces=200", "training.device=cpu",
@@ -32,7 +32,7 @@ SETTINGS = ["corpus=data/tiny", "model.embedding=16", "model.hidden=16", "model.
 # Every look at the clock takes time, and more of it in one process than in the other.
 SKEWED = """
 import datetime, json, os, runpy, signal, sys
-import seq2seq.clock, seq2seq.distributed, seq2seq.training as training
+import seq2seq.training.clock, seq2seq.distributed, seq2seq.training.loop as training
 
 seq2seq.distributed._PATIENCE = datetime.timedelta(seconds=60)  # who waits in vain should not wait long
 rank, now, seen = int(os.environ["RANK"]), 0.0, {"rates": [], "saves": [], "weights": []}
@@ -58,7 +58,7 @@ def noted(self):
     seen["weights"] = [[value.hex() for value in part.flatten().tolist()] for part in self.model.parameters()]
 
 learning_rate, save = training.learning_rate, training.Run.save
-training.learning_rate, training.Run.save, seq2seq.clock.time = rate, noted, Skewed
+training.learning_rate, training.Run.save, seq2seq.training.clock.time = rate, noted, Skewed
 del sys.argv[0]
 try:
     runpy.run_path(sys.argv[0], run_name="__main__")

@@ -12,8 +12,8 @@ import pytest
 from commands import ROOT, is_one_line, run_here
 from hydra.core.override_parser.overrides_parser import OverridesParser
 
-from seq2seq.command import CONFIGURATION
-from seq2seq.command_line import understood
+from seq2seq.commands.app import CONFIGURATION
+from seq2seq.commands.command_line import understood
 from seq2seq.settings.commands import COMMANDS, dotted_keys, types_of
 
 FILES = {"prepare": "data_prep.__main__"}

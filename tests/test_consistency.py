@@ -5,9 +5,9 @@ import torch
 import torch.nn.functional as F
 from networks import build, network, random_batch
 
-from seq2seq.models import output
-from seq2seq.models.consistency import consistent_loss, reference_loss
-from seq2seq.models.output import output_loss
+from seq2seq.models.losses import cross_entropy as output
+from seq2seq.models.losses.cross_entropy import output_loss
+from seq2seq.models.losses.r_drop import consistent_loss, reference_loss
 
 R, E, V, PAD = 23, 6, 19, 0
 

@@ -11,11 +11,11 @@ import numpy as np
 import pytest
 
 from data_prep.prepare import prepare
-from seq2seq import corpus_files
-from seq2seq.corpus import FORMAT_VERSION, PackedCorpus
+from seq2seq.corpus import integrity as corpus_files
+from seq2seq.corpus.packed import FORMAT_VERSION, PackedCorpus
 from seq2seq.errors import CorpusError
-from seq2seq.folders import whole_file
 from seq2seq.settings.prepare import FilesData, PrepareSettings, TokenizerKind, TokenizerSettings
+from seq2seq.storage.atomic import whole_file
 
 PAIRS = [(f"line {i}" + " word" * (i % 5), f"Zeile {i}" + " Wort" * (i % 3)) for i in range(25_000)]
 MIDDLE = "train/data-00001-of-00003.arrow"

@@ -8,7 +8,7 @@ from networks import build, network, random_batch
 
 from seq2seq.models.cells import Cell
 from seq2seq.models.deep_cell import DeepCell
-from seq2seq.models.int8 import Int8DeepCell
+from seq2seq.models.fast.int8 import Int8DeepCell
 from seq2seq.settings.model import CellKind, Nonlinearity
 
 H = 5

@@ -10,10 +10,10 @@ from commands import ROOT, run_here
 from launched import PATIENCE, error_lines, kill, run, start, wait_until
 from tiny_corpus import make_corpus
 
-from seq2seq.checkpoint import checkpoints, load_checkpoint
 from seq2seq.distributed import Team
 from seq2seq.errors import UserError
-from seq2seq.metrics import read_metrics
+from seq2seq.training.checkpoint import checkpoints, load_checkpoint
+from seq2seq.training.metrics import read_metrics
 
 # Dropout draws by process, so it is off where two runs are to be equal.
 SETTINGS = ["corpus=data/tiny", "model.embedding=16", "model.hidden=16", "model.dropout.embedding=0",

@@ -12,10 +12,10 @@ from commands import is_one_line, run_apart, run_here
 from tiny_bundle import make_bundle
 from tiny_corpus import make_corpus
 
-from seq2seq.doctor import SENTENCES, examine
 from seq2seq.errors import UserError
+from seq2seq.evaluation.doctor import SENTENCES, examine
+from seq2seq.inference.translator import Translator
 from seq2seq.models.encoder import Encoder
-from seq2seq.translation import Translator
 
 torch.set_num_threads(1)
 LINES = ["ba do fi", "", "gu \u2028 ke", "lo mi nu pa re so tu", " ", "xyz \N{GRINNING FACE}", "ba " * 30]

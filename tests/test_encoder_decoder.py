@@ -7,10 +7,10 @@ import torch
 import torch.nn.functional as F
 from networks import VOCABULARY, build, every_network, network, random_batch
 
-from seq2seq.batches import Batch, make_batch
+from seq2seq.corpus.batch import Batch, make_batch
 from seq2seq.errors import SettingError
 from seq2seq.models.build import build_model
-from seq2seq.tokenizer import PAD
+from seq2seq.tokenization.tokenizer import PAD
 
 EVERY = list(every_network())
 

@@ -11,9 +11,9 @@ from pathlib import Path
 import pytest
 
 from data_prep.sources.lines import TextFile
-from seq2seq.encodings import no_text
 from seq2seq.errors import CorpusError, UserError
-from seq2seq.text import read_lines
+from seq2seq.text.encodings import no_text
+from seq2seq.text.lines import read_lines
 
 LINES = ["„gut’s“ – 5 €", "Ärger", "中文", ""] * 40
 TEXT = "".join(line + "\n" for line in LINES).encode()

@@ -16,12 +16,12 @@ from sacrebleu.metrics.bleu import BLEU
 from tiny_bundle import make_bundle
 from tiny_corpus import make_corpus
 
-from seq2seq.bundle import load_bundle
-from seq2seq.corpus import PackedCorpus
-from seq2seq.plots import attention_map, bleu_by_length
-from seq2seq.text import read_lines
-from seq2seq.tokenizer import BOS, EOS
-from seq2seq.translation import Translator
+from seq2seq.bundle.bundle import load_bundle
+from seq2seq.corpus.packed import PackedCorpus
+from seq2seq.evaluation.plots import attention_map, bleu_by_length
+from seq2seq.inference.translator import Translator
+from seq2seq.text.lines import read_lines
+from seq2seq.tokenization.tokenizer import BOS, EOS
 
 torch.set_num_threads(1)
 QUICK = ["device=cpu", "plots=false", "resamples=100"]

@@ -13,11 +13,11 @@ from commands import is_one_line, run_here
 from tiny_bundle import make_bundle
 from tiny_corpus import make_corpus
 
-from seq2seq.evaluation_files import LONGEST_NAME, evaluation_name, safe_name
-from seq2seq.folders import writing
+from seq2seq.evaluation.files import LONGEST_NAME, evaluation_name, safe_name
 from seq2seq.settings.evaluate import EvaluateSettings
 from seq2seq.settings.model import Shape
 from seq2seq.settings.reading import read_settings
+from seq2seq.storage.atomic import writing
 
 torch.set_num_threads(1)
 QUICK = ["device=cpu", "plots=false", "resamples=100"]
@@ -248,7 +248,7 @@ def read_only(bundle: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
             raise OSError(errno.EROFS, os.strerror(errno.EROFS), str(path))
         path.mkdir()
 
-    monkeypatch.setattr("seq2seq.folders.make_folder", make_folder)
+    monkeypatch.setattr("seq2seq.storage.atomic.make_folder", make_folder)
     return bundle
 
 
@@ -265,7 +265,7 @@ def test_a_disk_that_is_full_when_all_is_done(run, bundle: Path, monkeypatch: py
         with writing(path):
             raise OSError(errno.ENOSPC, os.strerror(errno.ENOSPC))
 
-    monkeypatch.setattr("seq2seq.evaluation_files.whole_file", full)
+    monkeypatch.setattr("seq2seq.evaluation.files.whole_file", full)
     done = run(f"run={bundle}")
     assert done.code == 2 and done.err.splitlines()[-1] == (
         f"error: {bundle / 'evaluation' / 'test.tsv'} cannot be written: there is no space left; free some, or choose "

@@ -14,11 +14,12 @@ from faults import KILL, LIMIT, POWER, Fault
 from outcomes import corpus_content, make_raw, outcome, prepare_small, run_settings
 from survival import Work, preparation, training
 
-from seq2seq.batches import TrainingBatches
-from seq2seq.checkpoint import checkpoints, load_checkpoint, save_checkpoint
+from seq2seq.corpus.stream import TrainingBatches
 from seq2seq.errors import BundleError, CorpusError
-from seq2seq.folders import whole_file
-from seq2seq.training import Run, train
+from seq2seq.storage.atomic import whole_file
+from seq2seq.training.checkpoint import checkpoints, load_checkpoint, save_checkpoint
+from seq2seq.training.loop import Run
+from seq2seq.training.run import train
 
 
 @pytest.fixture(scope="module")

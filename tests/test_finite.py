@@ -9,11 +9,11 @@ import pytest
 import torch
 from tiny_corpus import make_corpus
 
-from seq2seq.checkpoint import load_checkpoint
-from seq2seq.finite import IN_A_ROW, DivergedError, FiniteWatch
 from seq2seq.settings.reading import read_settings
 from seq2seq.settings.training import TrainSettings
-from seq2seq.training import train
+from seq2seq.training.checkpoint import load_checkpoint
+from seq2seq.training.divergence import IN_A_ROW, DivergedError, FiniteWatch
+from seq2seq.training.run import train
 
 LIMIT = 2 * math.log(100)
 

@@ -10,9 +10,9 @@ from pathlib import Path
 
 import pytest
 
-from seq2seq import folders
 from seq2seq.errors import UserError
-from seq2seq.folders import whole_file, whole_folder
+from seq2seq.storage import atomic as folders
+from seq2seq.storage.atomic import whole_file, whole_folder
 
 
 def content(folder):
@@ -132,7 +132,7 @@ def test_two_renames_serve_where_there_is_no_exchange(tmp_path, monkeypatch):
 
 
 def test_what_a_killed_writer_left_is_removed_by_the_next(tmp_path):
-    program = ("import os, sys; from pathlib import Path; from seq2seq.folders import whole_folder\n"
+    program = ("import os, sys; from pathlib import Path; from seq2seq.storage.atomic import whole_folder\n"
                "with whole_folder(Path(sys.argv[1])) as part: (part / 'a').write_text('x'); os._exit(9)")
     subprocess.run([sys.executable, "-c", program, str(tmp_path / "corpus")], check=False)
     left = [path.name for path in tmp_path.iterdir()]

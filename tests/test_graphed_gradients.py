@@ -14,19 +14,21 @@ from networks import build, every_network, network, random_batch
 from tape import TapeRecorder, as_on_cuda
 from tiny_corpus import make_corpus
 
-from seq2seq import gradients, graphed_gradients, training
-from seq2seq.batches import Batch, TrainingBatches
-from seq2seq.checkpoint import load_checkpoint
-from seq2seq.corpus import PackedCorpus
+from seq2seq.corpus.batch import Batch
+from seq2seq.corpus.packed import PackedCorpus
+from seq2seq.corpus.stream import TrainingBatches
+from seq2seq.cuda_graphs import CudaRecorder
 from seq2seq.distributed import Team
 from seq2seq.errors import SettingError
-from seq2seq.graphed_gradients import WIDTHS, GraphedGradients
-from seq2seq.graphs import CudaRecorder
-from seq2seq.metrics import read_metrics
 from seq2seq.models.encoder_decoder import EncoderDecoder
 from seq2seq.settings.model import NetworkSettings
 from seq2seq.settings.reading import read_settings, write_settings
 from seq2seq.settings.training import TrainSettings
+from seq2seq.training import gradients, graphed_gradients, loop
+from seq2seq.training.checkpoint import load_checkpoint
+from seq2seq.training.graphed_gradients import WIDTHS, GraphedGradients
+from seq2seq.training.metrics import read_metrics
+from seq2seq.training.run import train
 
 torch.set_num_threads(1)
 CPU = torch.device("cpu")
@@ -214,15 +216,15 @@ def test_a_run_by_graphs_is_a_run_and_goes_on_to_the_bit(corpus, tmp_path, monke
     as_on_cuda(monkeypatch)
     monkeypatch.setattr(gradients, "cuda_recorder", lambda device, setting: TapeRecorder())
     whole, parts, plain = (tmp_path / name for name in ("whole", "parts", "plain"))
-    training.train(small(corpus, whole, graphs=True))
+    train(small(corpus, whole, graphs=True))
     for updates in (4, 12):
-        training.train(small(corpus, parts, graphs=True, max_updates=updates, validate_every=5))
+        train(small(corpus, parts, graphs=True, max_updates=updates, validate_every=5))
     weights = [load_checkpoint(run / "checkpoints")["model"] for run in (whole, parts)]
     assert all(torch.equal(weights[0][name], weights[1][name]) for name in weights[0])
     # The same batches by the model as it is, without dropout in neither: the same curve.
     monkeypatch.undo()
-    monkeypatch.setattr(training, "build_gradients", gradients.ModelGradients)
-    training.train(small(corpus, plain, graphs=True))
+    monkeypatch.setattr(loop, "build_gradients", gradients.ModelGradients)
+    train(small(corpus, plain, graphs=True))
     losses = [[line["loss"] for line in read_metrics(run).train] for run in (whole, plain)]
     assert losses[0] == pytest.approx(losses[1], rel=0.05)  # dropout draws differ with the padding
 
@@ -273,6 +275,6 @@ def test_cuda_dropout_follows_the_seed_alone():
 def test_two_runs_with_one_seed_give_the_same_losses(corpus, tmp_path):
     found = []
     for name in ("one", "two"):
-        training.train(small(corpus, tmp_path / name, graphs=True, device="cuda", deterministic=True))
+        train(small(corpus, tmp_path / name, graphs=True, device="cuda", deterministic=True))
         found.append([line["loss"] for line in read_metrics(tmp_path / name).train])
     assert np.array_equal(*found)

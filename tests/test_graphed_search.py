@@ -15,15 +15,16 @@ from tape import TapeRecorder, as_on_cuda
 from tiny_bundle import make_bundle
 from tiny_corpus import WORDS, make_corpus
 
-from seq2seq import graphed_search, model_for_search
+from seq2seq.corpus.shortlist import Shortlist
+from seq2seq.cuda_graphs import CudaRecorder
 from seq2seq.errors import SettingError
-from seq2seq.graphed_search import GraphedSearch
-from seq2seq.graphs import CudaRecorder
-from seq2seq.models.for_search import ForSearch
-from seq2seq.search import Ensemble, translate_ids
+from seq2seq.inference import graphed_search, model_for_search
+from seq2seq.inference.graphed_search import GraphedSearch
+from seq2seq.inference.translator import Translator
+from seq2seq.models.fast.search_model import ForSearch
+from seq2seq.search.decode import translate_ids
+from seq2seq.search.ensemble import Ensemble
 from seq2seq.settings.search import SearchKind, SearchSettings
-from seq2seq.shortlist import Shortlist
-from seq2seq.translation import Translator
 
 torch.set_num_threads(1)
 SEARCHES = {

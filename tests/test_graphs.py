@@ -7,8 +7,8 @@ import torch
 from networks import build, network, random_batch
 from tape import TapeRecorder
 
+from seq2seq.cuda_graphs import CudaRecorder, Held, cuda_recorder, own_draws, rounded_up
 from seq2seq.errors import SettingError
-from seq2seq.graphs import CudaRecorder, Held, cuda_recorder, own_draws, rounded_up
 
 
 def test_the_one_not_used_for_longest_leaves():

@@ -25,13 +25,13 @@ from hypothesis import strategies as st
 from data_prep.prepare import prepare
 from data_prep.sources.lines import TextFile
 from data_prep.sources.tables import TableSource
-from seq2seq import text
-from seq2seq.corpus import PackedCorpus
+from seq2seq.corpus.packed import PackedCorpus
 from seq2seq.errors import CorpusError, UserError
+from seq2seq.inference.translator import Translator
 from seq2seq.settings.prepare import CleaningSettings, FilesData, PrepareSettings, Switch, TokenizerSettings
-from seq2seq.text import arriving_lines, grouped, read_lines
-from seq2seq.tokenizer import BOS, EOS, PAD, UNK
-from seq2seq.translation import Translator
+from seq2seq.text import lines as text
+from seq2seq.text.lines import arriving_lines, grouped, read_lines
+from seq2seq.tokenization.tokenizer import BOS, EOS, PAD, UNK
 
 torch.set_num_threads(1)
 QUICK = settings(max_examples=40, deadline=None, derandomize=True, database=None,
@@ -165,7 +165,7 @@ def test_what_is_no_text_is_named(translator: Translator, line: object) -> None:
 
 
 def test_a_line_without_an_end_is_refused_before_it_fills_the_memory(tmp_path: Path, monkeypatch) -> None:
-    for module in ("seq2seq.text", "data_prep.sources.lines"):
+    for module in ("seq2seq.text.lines", "data_prep.sources.lines"):
         monkeypatch.setattr(f"{module}.LONGEST_LINE", 100)
     monkeypatch.setattr("data_prep.sources.lines.BLOCK", 40)
     monkeypatch.setattr(text, "READ_BYTES", 30)

@@ -1,70 +1,80 @@
-"""Imports point one way (see README, "The tree"): a layer never knows what stands above it."""
+"""Each folder is one stage of the data's way, and imports point down (README, "Where is what")."""
 
 import ast
 import subprocess
 import sys
 from pathlib import Path
 
+import pytest
+
 ROOT = Path(__file__).resolve().parent.parent
 
-# Which packages of ours a module may import, by the longest matching prefix.
-ALLOWED = {
-    "seq2seq.errors": (),
-    "seq2seq.settings": ("seq2seq.errors", "seq2seq.settings"),
-    "seq2seq.tokenizer": ("seq2seq.errors", "seq2seq.normalization"),
-    "seq2seq.encodings": ("seq2seq.errors",),
-    "seq2seq.text": ("seq2seq.encodings", "seq2seq.errors"),
-    "seq2seq.words": ("seq2seq.normalization", "seq2seq.tokenizer"),
-    "seq2seq.label_pieces": ("seq2seq.settings", "seq2seq.normalization", "seq2seq.tokenizer",
-                             "seq2seq.words"),
-    "seq2seq.folders": ("seq2seq.errors",),
-    "seq2seq.languages": (),
-    "seq2seq.normalization": (),
-    "seq2seq.scoring": ("seq2seq.errors", "seq2seq.normalization"),
-    "seq2seq.scoring_units": ("seq2seq.errors", "seq2seq.languages", "seq2seq.normalization", "seq2seq.scoring",
-                              "seq2seq.settings.scoring"),
-    "seq2seq.plots": (),
-    "seq2seq.shortlist": (),
-    "seq2seq.models": ("seq2seq.models", "seq2seq.settings", "seq2seq.errors", "seq2seq.tokenizer", "seq2seq.batches",
-                       "seq2seq.shortlist"),
-    "seq2seq.search": ("seq2seq.search", "seq2seq.settings", "seq2seq.errors", "seq2seq.tokenizer", "seq2seq.batches"),
-    "seq2seq": ("seq2seq",),
-    "data_prep": ("data_prep", "seq2seq.settings", "seq2seq.errors", "seq2seq.tokenizer", "seq2seq.corpus",
-                  "seq2seq.corpus_files", "seq2seq.shortlist", "seq2seq.text", "seq2seq.folders", "seq2seq.command",
-                  "seq2seq.languages", "seq2seq.normalization", "seq2seq.words", "seq2seq.label_pieces",
-                  "seq2seq.encodings"),
-    "data_prep.ranks": ("data_prep", "seq2seq.settings", "seq2seq.errors", "seq2seq.folders", "seq2seq.distributed"),
+# What a folder (or a file beside the folders) may import of the others.
+BASE = {"errors", "settings"}
+LOWEST = {"text", "storage", "device", "distributed", "cuda_graphs"}
+SCORING = {"scoring", "scoring_units"}
+CORPUS = BASE | LOWEST | SCORING | {"tokenization", "corpus"}
+BUNDLE = CORPUS | {"models", "search", "bundle"}
+MAY_IMPORT = {
+    "errors": set(), "settings": BASE, **{name: BASE | LOWEST for name in sorted(LOWEST)},
+    **{name: BASE | LOWEST | SCORING for name in sorted(SCORING)},
+    "tokenization": BASE | LOWEST | SCORING | {"tokenization"}, "corpus": CORPUS,
+    "models": BASE | {"device", "tokenization", "models", "corpus.batch", "corpus.shortlist"},
+    "search": CORPUS | {"search"},  # it knows a protocol (search/protocol.py) and no model
+    "bundle": BUNDLE, "training": BUNDLE | {"training"}, "inference": BUNDLE | {"inference"},
+    "evaluation": BUNDLE | {"training", "inference", "evaluation"},
+    "commands": BUNDLE | {"training", "inference", "evaluation", "commands", "__version__"},
+    "data_prep": CORPUS | {"data_prep"}, "data_prep.__main__": CORPUS | {"data_prep", "commands"},
 }
 
 
-def ours(path: Path) -> set[str]:
+def modules() -> list[tuple[str, Path]]:
+    """(dotted name without seq2seq., file) of every module of ours."""
+    paths = [*ROOT.glob("seq2seq/**/*.py"), *ROOT.glob("data_prep/**/*.py")]
+    found = [(path.relative_to(ROOT), path) for path in paths]
+    return sorted((".".join(relative.with_suffix("").parts).removeprefix("seq2seq."), path) for relative, path in found)
+
+
+def imported(path: Path) -> set[str]:
+    """What a file imports of ours, likewise; `from seq2seq.x import y` counts as seq2seq.x.y."""
     found = set()
     for node in ast.walk(ast.parse(path.read_text(encoding="utf-8"))):
         if isinstance(node, ast.ImportFrom) and node.module:
-            found.add(node.module)
+            found |= {f"{node.module}.{alias.name}" for alias in node.names}
         elif isinstance(node, ast.Import):
-            found.update(alias.name for alias in node.names)
-    return {name for name in found if name.split(".")[0] in ("seq2seq", "data_prep")}
+            found |= {alias.name for alias in node.names}
+    return {name.removeprefix("seq2seq.") for name in found if name.split(".")[0] in ("seq2seq", "data_prep")}
 
 
-def within(module: str, prefixes: tuple[str, ...]) -> bool:
-    return any(module == prefix or module.startswith(prefix + ".") for prefix in prefixes)
+def test_every_module_is_in_a_folder_that_has_a_rule() -> None:
+    known = {*MAY_IMPORT, "__init__"}
+    assert [name for name, _ in modules() if name.split(".")[0] not in known] == []
 
 
-def test_imports_point_one_way():
-    wrong = []
-    for path in sorted([*ROOT.glob("seq2seq/**/*.py"), *ROOT.glob("data_prep/**/*.py")]):
-        module = ".".join(path.relative_to(ROOT).with_suffix("").parts).removesuffix(".__init__")
-        rule = max((prefix for prefix in ALLOWED if within(module, (prefix,))), key=len)
-        wrong += [f"{module} imports {name}" for name in ours(path) if not within(name, ALLOWED[rule])]
-    assert wrong == []
+@pytest.mark.parametrize("folder", [name for name in MAY_IMPORT if "." not in name])
+def test_imports_point_down(folder: str) -> None:
+    wrong, checked = [], 0
+    for name, path in modules():
+        if name.split(".")[0] == folder:
+            checked += 1
+            allowed = MAY_IMPORT.get(name, MAY_IMPORT[folder])
+            wrong += [f"{name} imports {other}" for other in imported(path)
+                      if not any(other == one or other.startswith(f"{one}.") for one in allowed)]
+    assert wrong == [] and checked
 
 
-def test_settings_come_without_torch():
-    code = "import sys, seq2seq.settings.training, seq2seq.settings.search; sys.exit('torch' in sys.modules)"
-    assert subprocess.run([sys.executable, "-c", code], cwd=ROOT, check=False).returncode == 0
+@pytest.mark.parametrize("path", [path for _, path in modules() if path.name == "__init__.py"],
+                         ids=lambda path: path.parent.name)
+def test_an_init_file_holds_no_code(path: Path) -> None:
+    body = [node for node in ast.parse(path.read_text(encoding="utf-8")).body if not isinstance(node, ast.Expr)]
+    if path.parent == ROOT / "seq2seq":  # the API: two names, looked up on first use
+        assert len(body) <= 6
+    else:
+        assert body == []
 
 
-def test_data_is_prepared_without_torch():
-    code = "import sys, data_prep.prepare; sys.exit('torch' in sys.modules)"
+@pytest.mark.parametrize("module", ["seq2seq.settings.training", "seq2seq.settings.commands", "data_prep.prepare",
+                                    "seq2seq.commands.app"])
+def test_it_comes_without_torch(module: str) -> None:
+    code = f"import sys, {module}; sys.exit('torch' in sys.modules)"
     assert subprocess.run([sys.executable, "-c", code], cwd=ROOT, check=False).returncode == 0

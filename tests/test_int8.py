@@ -6,10 +6,10 @@ import pytest
 import torch
 from networks import VOCABULARY, build, every_network, network, random_batch
 
-from seq2seq.models.for_search import ForSearch
-from seq2seq.models.int8 import Int8Cell, Int8Linear
-from seq2seq.models.records import State
-from seq2seq.search import translate_ids
+from seq2seq.models.fast.int8 import Int8Cell, Int8Linear
+from seq2seq.models.fast.search_model import ForSearch
+from seq2seq.models.types import State
+from seq2seq.search.decode import translate_ids
 from seq2seq.settings.model import CellKind
 from seq2seq.settings.search import SearchKind, SearchSettings
 

@@ -5,8 +5,8 @@ from __future__ import annotations
 import numpy as np
 import pytest
 
-from seq2seq.evaluation_files import Pairs, Stored
-from seq2seq.label_evaluation import compare_labels
+from seq2seq.evaluation.files import Pairs, Stored
+from seq2seq.evaluation.labels import compare_labels
 from seq2seq.settings.model import Shape
 
 

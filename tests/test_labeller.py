@@ -9,9 +9,9 @@ import torch
 import torch.nn.functional as F
 from networks import VOCABULARY, WORD_STARTS, build, network
 
-from seq2seq.batches import make_batch, pad_source
-from seq2seq.labels import label_probabilities
-from seq2seq.tokenizer import EOS, PAD
+from seq2seq.corpus.batch import make_batch, pad_source
+from seq2seq.models.labeller import label_probabilities
+from seq2seq.tokenization.tokenizer import EOS, PAD
 
 WORDS = {"hidden": 6, "embedding": 5, "rows": 1000}
 LINES = [[4, 5, 6, 8, 9, 11, 10], [12], [14, 15, 15, 15, 15, 16], [4, 5, 8, 4, 5, 4, 4, 7, 20, 21, 22, 24]]

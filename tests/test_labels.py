@@ -16,9 +16,8 @@ from test_shape_commands import SMALL
 from data_prep import filters, report
 from data_prep.prepare import prepare
 from seq2seq import Predictor
-from seq2seq.corpus import PackedCorpus
+from seq2seq.corpus.packed import PackedCorpus
 from seq2seq.errors import CorpusError, SettingError
-from seq2seq.label_pieces import label_names
 from seq2seq.settings.labels import Labels
 from seq2seq.settings.prepare import (
     CleaningSettings,
@@ -33,8 +32,9 @@ from seq2seq.settings.prepare import (
     TokenizerKind,
     TokenizerSettings,
 )
-from seq2seq.tokenizer import UNK
-from seq2seq.words import words
+from seq2seq.tokenization.label_pieces import label_names
+from seq2seq.tokenization.tokenizer import UNK
+from seq2seq.tokenization.words import words
 
 torch.set_num_threads(1)
 ENDINGS = {Labels.WORDS: ("words", "tags"), Labels.LINES: ("text", "label"), Labels.INPUTS: ("label", "text")}

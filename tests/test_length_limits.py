@@ -15,14 +15,14 @@ from networks import build, network
 from tiny_bundle import make_bundle
 from tiny_corpus import make_corpus
 
-from seq2seq.batches import make_batch
-from seq2seq.bundle import load_bundle
+from seq2seq.bundle.bundle import load_bundle
+from seq2seq.bundle.length_limits import factor_of, limit_setting, warn_of_cut, with_factor
+from seq2seq.corpus.batch import make_batch
 from seq2seq.errors import BundleError, SettingError
-from seq2seq.length_limits import factor_of, limit_setting, warn_of_cut, with_factor
-from seq2seq.metrics import read_metrics
-from seq2seq.search import translate_ids
+from seq2seq.inference.translator import Translator
+from seq2seq.search.decode import translate_ids
 from seq2seq.settings.search import SearchKind, SearchSettings
-from seq2seq.translation import Translator
+from seq2seq.training.metrics import read_metrics
 
 
 def lengths(*values: int) -> np.ndarray:

@@ -11,53 +11,47 @@ import torch
 from allocations import Largest
 from networks import build, network
 
-from seq2seq import batches
-from seq2seq.batches import Batch, batches_of_like_length, like_lengths, make_batch
+from seq2seq.corpus.batch import Batch, make_batch
+from seq2seq.corpus.length_batches import cut, longest_first, pair_batches
+from seq2seq.corpus.shortlist import NONE, Shortlist
 from seq2seq.models import attention
 from seq2seq.models.build import build_model
 from seq2seq.models.encoder_decoder import EncoderDecoder
-from seq2seq.models.for_search import ForSearch
-from seq2seq.search import LOGITS_OF_A_PIECE, Ensemble, translate_ids
+from seq2seq.models.fast.search_model import ForSearch
+from seq2seq.search.decode import LOGITS_OF_A_PIECE, translate_ids
+from seq2seq.search.ensemble import Ensemble
 from seq2seq.settings.model import NetworkSettings
 from seq2seq.settings.reading import read_settings
 from seq2seq.settings.search import SearchKind, SearchSettings
-from seq2seq.shortlist import NONE, Shortlist
 
 # Lists
 
 
-class Counted(list):
-    """A list that counts what is cut out of it."""
-
-    taken = 0
-
-    def __getitem__(self, key: Any) -> Any:
-        found = super().__getitem__(key)
-        if isinstance(key, slice):
-            Counted.taken += len(found)
-            return Counted(found)
-        return found
+def test_rows_are_not_copied_to_cut_them() -> None:
+    order = np.arange(2000)
+    lengths = np.random.default_rng(0).integers(5, 60, 2000)
+    parts = list(cut(order, lengths, 100))
+    assert np.concatenate(parts).tolist() == order.tolist() and len(parts) > 500
+    assert all(np.shares_memory(part, order) for part in parts)
 
 
 @pytest.mark.parametrize("plan", [
-    lambda lengths: batches_of_like_length(lengths, 100),
-    lambda lengths: like_lengths([[5] * length for length in lengths], [[6]] * len(lengths), 100),
+    lambda lengths: longest_first(lengths, 100),
+    lambda lengths: (batch.rows.tolist() for batch in
+                     pair_batches([[5] * length for length in lengths], [[6]] * len(lengths), 100)),
 ], ids=["search", "pairs"])
-def test_every_row_of_a_list_is_taken_once(plan: Any, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(batches, "sorted", lambda *of, **by: Counted(sorted(*of, **by)), raising=False)
-    monkeypatch.setattr(Counted, "taken", 0)
+def test_every_row_comes_once(plan: Any) -> None:
     draw = random.Random(0)
     lengths = [draw.randrange(5, 60) for _ in range(2000)]
-    assert sum(1 for _ in plan(lengths)) > 500
-    assert Counted.taken == len(lengths)
+    assert sorted(row for rows in plan(lengths) for row in rows) == list(range(2000))
 
 
 def test_batches_are_those_of_the_budget() -> None:
-    assert list(batches_of_like_length([2, 9, 3, 5, 30, 3], 10)) == [[4], [1], [3, 2], [5, 0]]
-    assert list(batches_of_like_length([2, 9, 3, 5, 30, 3], 10, least=3.4)) == [[4], [1], [3, 2], [5, 0]]
-    assert list(batches_of_like_length([2, 9, 3, 5, 30, 3], 10, least=5.1)) == [[4], [1], [3], [2], [5], [0]]
-    assert list(batches_of_like_length([2, 3], 10, least=100)) == [[1], [0]]
-    assert list(batches_of_like_length([], 10)) == []
+    assert list(longest_first([2, 9, 3, 5, 30, 3], 10)) == [[4], [1], [3, 2], [5, 0]]
+    assert list(longest_first([2, 9, 3, 5, 30, 3], 10, least=3.4)) == [[4], [1], [3, 2], [5, 0]]
+    assert list(longest_first([2, 9, 3, 5, 30, 3], 10, least=5.1)) == [[4], [1], [3], [2], [5], [0]]
+    assert list(longest_first([2, 3], 10, least=100)) == [[1], [0]]
+    assert list(longest_first([], 10)) == []
 
 
 # Search
@@ -93,7 +87,7 @@ def test_lines_of_usual_length_are_planned_by_their_pieces() -> None:
     draw = random.Random(1)
     lengths = [draw.randrange(10, 60) for _ in range(3000)]
     least = 5 * V / LOGITS_OF_A_PIECE
-    assert list(batches_of_like_length(lengths, 3000, least)) == list(batches_of_like_length(lengths, 3000))
+    assert list(longest_first(lengths, 3000, least)) == list(longest_first(lengths, 3000))
 
 
 def test_every_searchable_knows_its_logits() -> None:

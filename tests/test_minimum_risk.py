@@ -12,8 +12,8 @@ from tiny_bundle import make_bundle
 from tiny_corpus import make_corpus
 
 from seq2seq.errors import SettingError
-from seq2seq.minimum_risk import expected_bleu, shares
-from seq2seq.translation import Translator
+from seq2seq.inference.minimum_bayes_risk import expected_bleu, shares
+from seq2seq.inference.translator import Translator
 
 torch.set_num_threads(1)
 LINES = ["ba do fi", "", "gu ke lo mi nu pa", "re so tu ba do"]

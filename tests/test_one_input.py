@@ -8,8 +8,8 @@ import pytest
 import torch
 from networks import build, network
 
-from seq2seq.batches import make_batch
-from seq2seq.tokenizer import BOS
+from seq2seq.corpus.batch import make_batch
+from seq2seq.tokenization.tokenizer import BOS
 
 EVERY = list(itertools.product(["rnn", "gru", "lstm"], ["last", "projected"], ["initial_state", "every_step"],
                                [True, False]))

@@ -6,11 +6,11 @@ import pytest
 import torch
 from networks import build, every_network, network, random_batch
 
-from seq2seq.models import one_layer_step
-from seq2seq.models.for_search import ForSearch
-from seq2seq.models.one_layer_step import OneLayerStep
-from seq2seq.models.products import linear
-from seq2seq.search import translate_ids
+from seq2seq.models.fast import one_layer_step
+from seq2seq.models.fast.one_layer_step import OneLayerStep
+from seq2seq.models.fast.products import linear
+from seq2seq.models.fast.search_model import ForSearch
+from seq2seq.search.decode import translate_ids
 from seq2seq.settings.search import SearchKind, SearchSettings
 
 KINDS = [

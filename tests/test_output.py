@@ -3,8 +3,8 @@
 import pytest
 import torch
 
-from seq2seq.models import output
-from seq2seq.models.output import log_probabilities, output_loss, reference_loss
+from seq2seq.models.losses import cross_entropy as output
+from seq2seq.models.losses.cross_entropy import log_probabilities, output_loss, reference_loss
 
 R, E, V, PAD = 37, 6, 19, 0
 

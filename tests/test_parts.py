@@ -13,10 +13,10 @@ from hypothesis import strategies as st
 from tiny_bundle import make_bundle
 from tiny_corpus import WORDS, make_corpus
 
+from seq2seq.commands.translation_file import json_line
 from seq2seq.errors import SettingError
-from seq2seq.parts import parts
-from seq2seq.translation import Translator
-from seq2seq.translation_file import json_line
+from seq2seq.inference.long_lines import parts
+from seq2seq.inference.translator import Translator
 
 torch.set_num_threads(1)
 SOME = ["\u2581ba", "do", ".", ",", "\u2581", "\u2581\"", "\"", "!", "。", "」", "x"]
@@ -86,7 +86,7 @@ def test_a_long_line_is_the_translations_of_its_parts(bundle: Path, caplog: pyte
 
 @pytest.mark.parametrize("search", [{"kind": "beam", "n_best": 3}, {"kind": "sample", "n_best": 2}, {"kind": "greedy"}])
 def test_parts_go_with_every_search(bundle: Path, search: dict, monkeypatch) -> None:
-    monkeypatch.setattr("seq2seq.translation.PARTS_AT_ONCE", 2)
+    monkeypatch.setattr("seq2seq.inference.translator.PARTS_AT_ONCE", 2)
     translator = Translator.load(bundle, device="cpu", max_source_pieces=10, max_length=5, long="split", **search)
     lines = [" ".join(WORDS * 2), "ba", " ".join(WORDS * 4)]
     found = translator.translate_lines(lines)

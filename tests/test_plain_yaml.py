@@ -5,7 +5,7 @@ import math
 import pytest
 import yaml
 
-from seq2seq.plain_yaml import load_plain
+from seq2seq.storage.plain_yaml import load_plain
 
 WRITTEN = [
     None, True, False, 0, -7, 2**31, 0.5, -1e-07, 1e300, 5e-324, math.inf, -math.inf, "", "a", "null", "~", "yes", "on",

@@ -3,7 +3,7 @@
 import pytest
 import torch
 
-from seq2seq import precision
+from seq2seq import device as precision
 from seq2seq.settings.device import Device
 
 

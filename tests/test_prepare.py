@@ -17,10 +17,11 @@ import pytest
 from hydra import compose, initialize_config_dir
 from omegaconf import OmegaConf
 
-from data_prep import passes, tokenization
+from data_prep import learn_tokenizer as tokenization
+from data_prep import passes
 from data_prep.prepare import prepare
-from seq2seq.command import CONFIGURATION
-from seq2seq.corpus import PackedCorpus
+from seq2seq.commands.app import CONFIGURATION
+from seq2seq.corpus.packed import PackedCorpus
 from seq2seq.errors import UserError
 from seq2seq.settings.prepare import (
     FilesData,
@@ -31,7 +32,7 @@ from seq2seq.settings.prepare import (
     TokenizerSettings,
 )
 from seq2seq.settings.reading import read_settings, write_settings
-from seq2seq.tokenizer import BOS, EOS, PAD, UNK, Tokenizer
+from seq2seq.tokenization.tokenizer import BOS, EOS, PAD, UNK, Tokenizer
 
 ROOT = Path(__file__).resolve().parent.parent
 LONG = "word " * 9_999 + "end"  # 10,000 words

@@ -9,10 +9,10 @@ import pytest
 from commands import run_apart
 from tiny_corpus import make_corpus
 
-from seq2seq.batches import TrainingBatches
-from seq2seq.corpus import PackedCorpus
-from seq2seq.probe import Estimate, lines
+from seq2seq.corpus.packed import PackedCorpus
+from seq2seq.corpus.stream import TrainingBatches
 from seq2seq.settings.training import TrainingSettings
+from seq2seq.training.dry_run import Estimate, lines
 
 
 @pytest.fixture(scope="module")

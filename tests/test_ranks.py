@@ -63,5 +63,5 @@ def test_a_rank_that_fails_ends_all_and_leaves_nothing(place):
     first, *others = error_lines(done.stderr)
     assert first.startswith("error (rank 1 of 2): ") and "is not UTF-8: byte 0xff" in first
     assert all("the connection to the other processes is lost" in line for line in others)
-    assert "data_prep/ranks.py\", line" not in done.stderr  # no traceback of ours
+    assert "data_prep/distributed.py\", line" not in done.stderr  # no traceback of ours
     assert set(place.iterdir()) == before

@@ -12,14 +12,14 @@ import yaml
 from outcomes import make_raw, prepare_small, run_settings
 from tiny_bundle import make_bundle
 
-from seq2seq.bundle import load_bundle
-from seq2seq.checkpoint import load_checkpoint, save_checkpoint
+from seq2seq.bundle.bundle import load_bundle
 from seq2seq.errors import BundleError, SettingError
-from seq2seq.run_folder import recorded
 from seq2seq.settings.commands import types_of
 from seq2seq.settings.removed import REMOVED, without_removed
 from seq2seq.settings.training import TrainSettings
-from seq2seq.training import train
+from seq2seq.training.checkpoint import load_checkpoint, save_checkpoint
+from seq2seq.training.run import train
+from seq2seq.training.run_folder import recorded
 
 
 @pytest.fixture(scope="module")

@@ -15,11 +15,11 @@ from test_shortlist import shortlist
 from tiny_bundle import make_bundle
 from tiny_corpus import make_corpus
 
-from seq2seq.models.for_search import ForSearch
-from seq2seq.search import translate_ids
-from seq2seq.search.repeats import Repeats
+from seq2seq.models.fast.search_model import ForSearch
+from seq2seq.search.decode import translate_ids
+from seq2seq.search.ngram_blocking import Repeats
 from seq2seq.settings.search import SearchKind, SearchSettings
-from seq2seq.tokenizer import BOS, EOS, PAD, UNK
+from seq2seq.tokenization.tokenizer import BOS, EOS, PAD, UNK
 
 torch.set_num_threads(1)
 SOURCE = [[5, 6, 4], [4], [], [6, 6, 5, 4, 4], [5, 4], *([4 + n % 3, 4 + n % 5] for n in range(12))]

@@ -17,16 +17,13 @@ import yaml
 from commands import ROOT, is_one_line, run_apart, run_here
 from test_settings import choices, composed
 
+from seq2seq.commands import reproduce
 from seq2seq.errors import SettingError
-from seq2seq.plain_yaml import load_plain
 from seq2seq.settings.evaluate import EvaluateSettings
 from seq2seq.settings.reading import read_settings
 from seq2seq.settings.targets import Targets
 from seq2seq.settings.training import MEASURES, Measure, TrainSettings
-
-sys.path.insert(0, str(ROOT))
-
-import reproduce
+from seq2seq.storage.plain_yaml import load_plain
 
 TARGETS = Targets.read(load_plain((ROOT / "conf" / "targets.yaml").read_text(encoding="utf-8")))
 TINY = {"experiment": "surnames", "corpus": "names", "measure": "perplexity", "value": 6, "tolerance": 5,
@@ -127,8 +124,9 @@ def test_a_signal_reaches_the_command_which_may_end_first(tmp_path: Path) -> Non
     """As training does: it saves, and ends without a complaint."""
     child = ("import pathlib, signal, sys, time; signal.signal(signal.SIGTERM, lambda *_: sys.exit("
              "pathlib.Path('saved').write_text('')*0)); pathlib.Path('ready').write_text(''); time.sleep(60)")
-    process = subprocess.Popen([sys.executable, "-c", f"import reproduce; reproduce.run('-c', {child!r}); print('on')"],
-                               cwd=tmp_path, env={**os.environ, "PYTHONPATH": str(ROOT)}, stdout=subprocess.PIPE)
+    code = f"from seq2seq.commands import reproduce; reproduce.run('-c', {child!r}); print('on')"
+    process = subprocess.Popen([sys.executable, "-c", code], cwd=tmp_path,
+                               env={**os.environ, "PYTHONPATH": str(ROOT)}, stdout=subprocess.PIPE)
     deadline = time.monotonic() + 60
     while time.monotonic() < deadline and not (tmp_path / "ready").exists():
         time.sleep(0.05)

@@ -12,16 +12,16 @@ from commands import is_one_line, run_here
 from tiny_bundle import make_bundle
 from tiny_corpus import make_corpus
 
-from seq2seq.batches import make_batch
-from seq2seq.bundle import load_bundle
+from seq2seq.bundle.bundle import load_bundle
+from seq2seq.corpus.batch import make_batch
 from seq2seq.errors import SettingError
-from seq2seq.reranking import Scorer, mean_score
-from seq2seq.search import Ensemble
+from seq2seq.inference.reranking import Scorer, mean_score
+from seq2seq.inference.translator import Translator
+from seq2seq.search.ensemble import Ensemble
 from seq2seq.search.penalties import without_coverage
 from seq2seq.settings.commands import COMMANDS, types_of
 from seq2seq.settings.reranking import RENAMED
-from seq2seq.tokenizer import BOS, EOS
-from seq2seq.translation import Translator
+from seq2seq.tokenization.tokenizer import BOS, EOS
 
 torch.set_num_threads(1)
 LINES = ["ba do fi", "", "gu ke lo mi nu pa", "re so tu ba do"]

@@ -9,11 +9,11 @@ import torch
 from tiny_bundle import make_bundle
 from tiny_corpus import make_corpus
 
-from seq2seq.bundle import load_bundle
-from seq2seq.corpus import PackedCorpus
-from seq2seq.reranking import Scorer, mean_score
-from seq2seq.tokenizer import UNK
-from seq2seq.translation import Translator
+from seq2seq.bundle.bundle import load_bundle
+from seq2seq.corpus.packed import PackedCorpus
+from seq2seq.inference.reranking import Scorer, mean_score
+from seq2seq.inference.translator import Translator
+from seq2seq.tokenization.tokenizer import UNK
 
 torch.set_num_threads(1)
 LINE = "ba\u4e2ddo fi  gu ke \u00e9t lo mi nu pa re so tu"  # two characters that no piece has, and two spaces

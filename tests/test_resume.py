@@ -14,17 +14,18 @@ from commands import is_one_line, run_here
 from outcomes import make_raw, outcome, prepare_small, run_settings
 from stopping import VARIANTS, interrupted_at_random, stopped
 
-from seq2seq import training
-from seq2seq.batch_plan import batch_plan
-from seq2seq.batches import Position, TrainingBatches
-from seq2seq.bundle import load_bundle
-from seq2seq.checkpoint import load_checkpoint, save_checkpoint
-from seq2seq.corpus import PackedCorpus, Split
+from seq2seq.bundle.bundle import load_bundle
+from seq2seq.corpus.packed import PackedCorpus, Split
+from seq2seq.corpus.stream import Position, TrainingBatches
 from seq2seq.distributed import Team
 from seq2seq.errors import UserError
-from seq2seq.fork import fork
-from seq2seq.training import Run, train
-from seq2seq.validation import Validator
+from seq2seq.training import loop
+from seq2seq.training.batch_plan import batch_plan
+from seq2seq.training.checkpoint import load_checkpoint, save_checkpoint
+from seq2seq.training.fork import fork
+from seq2seq.training.loop import Run
+from seq2seq.training.run import train
+from seq2seq.training.validation import Validator
 
 
 @pytest.fixture(scope="module")
@@ -70,7 +71,7 @@ def kill_at_call(monkeypatch, owner, name: str, call: int) -> None:
 
 
 @pytest.mark.parametrize(("owner", "name", "call"), [
-    (training, "save_checkpoint", 1),       # best/ is there, and no checkpoint yet
+    (loop, "save_checkpoint", 1),           # best/ is there, and no checkpoint yet
     (Run, "save_bundle", 2),                # the last checkpoint is there, and no last/
     (Validator, "run", 3),                  # saved after the last update, not yet validated
     (Run, "finish", 1),                     # validated, its line written, nothing saved of it
@@ -254,7 +255,7 @@ def test_a_run_that_goes_on_under_another_plan_keeps_no_position(corpus, tmp_pat
     starts, real = [], TrainingBatches.stream
     monkeypatch.setattr(TrainingBatches, "stream", lambda self, start: starts.append(start) or real(self, start))
     train(run_settings(corpus, tmp_path / "run", max_updates=8))
-    monkeypatch.setattr("seq2seq.batch_plan.CHUNK_PAIRS", 50_000)
+    monkeypatch.setattr("seq2seq.training.batch_plan.CHUNK_PAIRS", 50_000)
     train(run_settings(corpus, tmp_path / "run", max_updates=9))
     train(run_settings(corpus, tmp_path / "run", max_updates=10))
     assert starts[1] == Position(starts[2].epoch) and starts[2].batch == 1

@@ -15,17 +15,17 @@ from networks import build, every_network, network, random_batch
 from tiny_bundle import make_bundle
 from tiny_corpus import make_corpus
 
-from seq2seq.bundle import load_bundle, save_bundle
+from seq2seq.bundle.bundle import load_bundle, save_bundle
 from seq2seq.errors import SettingError
-from seq2seq.loading import open_rerank_models
+from seq2seq.inference.loading import open_rerank_models
+from seq2seq.inference.reranking import Scorer, mean_score
+from seq2seq.inference.translator import Translator
 from seq2seq.models.build import build_model
 from seq2seq.models.encoder_decoder import EncoderDecoder
-from seq2seq.reranking import Scorer, mean_score
 from seq2seq.settings.model import AttentionFeed, NetworkSettings
 from seq2seq.settings.reading import read_settings, write_settings
 from seq2seq.settings.reranking import RerankSettings
 from seq2seq.settings.training import TrainSettings
-from seq2seq.translation import Translator
 
 torch.set_num_threads(1)
 LINES = ["ba do fi", "", "gu ke lo mi nu pa", "re so tu ba do"]

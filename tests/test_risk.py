@@ -9,14 +9,14 @@ import torch
 from networks import build, network, random_batch
 from sacrebleu.metrics.bleu import BLEU
 
-from seq2seq.batches import make_batch
+from seq2seq.corpus.batch import make_batch
 from seq2seq.distributed import Team
 from seq2seq.errors import SettingError
-from seq2seq.gradients import ModelGradients
-from seq2seq.models.output import output_loss
-from seq2seq.risk import RiskGradients
+from seq2seq.models.losses.cross_entropy import output_loss
 from seq2seq.settings.reading import read_settings, write_settings
 from seq2seq.settings.training import TrainSettings
+from seq2seq.training.gradients import ModelGradients
+from seq2seq.training.minimum_risk import RiskGradients
 
 CPU = torch.device("cpu")
 NO_DROPOUT = {"embedding": 0.0, "layer": 0.0, "readout": 0.0}

@@ -7,8 +7,8 @@ import shutil
 
 import pytest
 
-from seq2seq import run_folder
 from seq2seq.errors import SettingError, UserError
+from seq2seq.training import run_folder
 
 
 def refused(folder):

@@ -2,9 +2,9 @@
 
 import pytest
 
-from seq2seq.schedule import learning_rate, progress
 from seq2seq.settings.training import Measure, OptimizerSettings, Schedule, TrainingSettings
-from seq2seq.state import TrainState
+from seq2seq.training.schedule import learning_rate, progress
+from seq2seq.training.state import TrainState
 
 
 @pytest.mark.parametrize(("schedule", "update", "wanted"), [

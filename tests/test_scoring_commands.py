@@ -17,16 +17,14 @@ from tiny_corpus import make_corpus
 
 from data_prep.prepare import prepare
 from seq2seq import scoring_units
-from seq2seq.bundle import load_bundle
-from seq2seq.corpus import PackedCorpus
+from seq2seq.bundle.bundle import load_bundle
+from seq2seq.corpus.packed import PackedCorpus
 from seq2seq.errors import SettingError
-from seq2seq.evaluation import compare_with, evaluate
-from seq2seq.evaluation_files import Files, Pairs, Stored, write_differences
-from seq2seq.judges import TextJudge
-from seq2seq.label_evaluation import _aligned
-from seq2seq.metrics import read_metrics
-from seq2seq.minimum_risk import expected_bleu, shares
-from seq2seq.risk import RiskGradients
+from seq2seq.evaluation.files import Files, Pairs, Stored, write_differences
+from seq2seq.evaluation.labels import _aligned
+from seq2seq.evaluation.translations import compare_with, evaluate
+from seq2seq.inference.minimum_bayes_risk import expected_bleu, shares
+from seq2seq.inference.translator import Candidate, Translation, Translator
 from seq2seq.scoring import Units, chrf, length_ratio, sentence_bleu
 from seq2seq.settings.evaluate import EvaluateSettings
 from seq2seq.settings.model import Shape
@@ -34,10 +32,13 @@ from seq2seq.settings.prepare import FilesData, PrepareSettings, TokenizerSettin
 from seq2seq.settings.reading import read_settings
 from seq2seq.settings.scoring import Tokenize
 from seq2seq.settings.training import TrainSettings
-from seq2seq.state import TrainState
-from seq2seq.tokenizer import UNK
-from seq2seq.training import Run, train
-from seq2seq.translation import Candidate, Translation, Translator
+from seq2seq.tokenization.tokenizer import UNK
+from seq2seq.training.judges import TextJudge
+from seq2seq.training.loop import Run
+from seq2seq.training.metrics import read_metrics
+from seq2seq.training.minimum_risk import RiskGradients
+from seq2seq.training.run import train
+from seq2seq.training.state import TrainState
 
 torch.set_num_threads(1)
 ENGLISH = ["red", "blue", "green", "old", "new", "big", "small", "warm", "cold", "good", "house", "tree", "dog", "cat",

@@ -10,9 +10,7 @@ from sacrebleu.metrics.bleu import BLEU
 
 from seq2seq import scoring_units
 from seq2seq.errors import SettingError
-from seq2seq.languages import base_language, writes_spaces
-from seq2seq.minimum_risk import expected_bleu
-from seq2seq.normalization import normalized
+from seq2seq.inference.minimum_bayes_risk import expected_bleu
 from seq2seq.scoring import (
     CHARACTERS,
     WORDS,
@@ -27,6 +25,8 @@ from seq2seq.scoring import (
 )
 from seq2seq.scoring_units import asked_or_trained, checked_tokenizer, length_unit, refuse_moses, tokenizer_for
 from seq2seq.settings.scoring import Tokenize
+from seq2seq.text.languages import base_language, writes_spaces
+from seq2seq.text.normalization import normalized
 
 # Of each language: its code, what BLEU counts without further packages, two references, two translations that are near.
 SCRIPTS = {

@@ -10,14 +10,15 @@ import torch
 from fake_models import TableModel, all_translations, follow
 from networks import build, network
 
-from seq2seq.batches import make_batch
+from seq2seq.corpus.batch import make_batch
 from seq2seq.errors import SettingError, UserError
-from seq2seq.search import Ensemble, translate_ids
+from seq2seq.search.decode import translate_ids
+from seq2seq.search.ensemble import Ensemble
 from seq2seq.search.penalties import Coverage, length_penalty, without_coverage
 from seq2seq.search.sampling import draw, reference_where_it_falls, where_it_falls
-from seq2seq.search.top import top
+from seq2seq.search.top_k import top
 from seq2seq.settings.search import SearchKind, SearchSettings
-from seq2seq.tokenizer import BOS, EOS, PAD, UNK
+from seq2seq.tokenization.tokenizer import BOS, EOS, PAD, UNK
 
 torch.set_num_threads(1)
 SOURCE = [[5, 6, 4], [4], [], [6, 6, 5, 4, 4], [5, 4]]

@@ -14,9 +14,8 @@ import yaml
 from hydra import compose, initialize_config_dir
 from omegaconf import OmegaConf
 
-from seq2seq.command import CONFIGURATION
+from seq2seq.commands.app import CONFIGURATION
 from seq2seq.errors import SettingError
-from seq2seq.run_name import run_name
 from seq2seq.settings.commands import COMMANDS
 from seq2seq.settings.doctor import DoctorSettings
 from seq2seq.settings.evaluate import EvaluateSettings
@@ -26,6 +25,7 @@ from seq2seq.settings.reading import differences, read_settings, write_settings
 from seq2seq.settings.training import Schedule, TrainSettings
 from seq2seq.settings.translate import TranslateSettings
 from seq2seq.settings.without_effect import without_effect
+from seq2seq.training.run_name import run_name
 
 
 def composed(*overrides: str, command: str = "train") -> dict:

@@ -16,8 +16,8 @@ import yaml
 from commands import ROOT, is_one_line, run_here
 
 from seq2seq import Predictor, Translator
-from seq2seq.checkpoint import load_checkpoint
 from seq2seq.errors import BundleError, SettingError, UserError
+from seq2seq.training.checkpoint import load_checkpoint
 
 torch.set_num_threads(1)
 STEMS = ["ba", "do", "fi", "gu", "ke", "lo", "mi", "nu"]

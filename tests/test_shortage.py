@@ -8,7 +8,7 @@ import torch
 from networks import random_batch
 
 from seq2seq.errors import UserError
-from seq2seq.shortage import named_shortage
+from seq2seq.training.out_of_memory import named_shortage
 
 PETABYTE = 1 << 50
 

@@ -12,13 +12,14 @@ from commands import ROOT, run_here
 from networks import VOCABULARY, build, network
 from safetensors.numpy import save
 
-from data_prep import lexicon
-from seq2seq.bundle import load_bundle
-from seq2seq.models.for_search import ForSearch, common_candidates, own_candidates
-from seq2seq.search import Ensemble, translate_ids
+from data_prep import ibm_model1 as lexicon
+from seq2seq.bundle.bundle import load_bundle
+from seq2seq.corpus.shortlist import NONE, Shortlist
+from seq2seq.models.fast.search_model import ForSearch, common_candidates, own_candidates
+from seq2seq.search.decode import translate_ids
+from seq2seq.search.ensemble import Ensemble
 from seq2seq.settings.search import SearchKind, SearchSettings
-from seq2seq.shortlist import NONE, Shortlist
-from seq2seq.tokenizer import EOS, PAD
+from seq2seq.tokenization.tokenizer import EOS, PAD
 
 SENTENCES = [[5, 6, 7], [8], [9, 10, 11, 12, 13, 14], [4, 4], []]
 

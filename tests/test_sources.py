@@ -25,7 +25,7 @@ from data_prep.sources.tables import TableSource
 from data_prep.workers import Workers
 from seq2seq.errors import CorpusError, SettingError
 from seq2seq.settings.prepare import FilesData
-from seq2seq.text import read_lines
+from seq2seq.text.lines import read_lines
 
 datasets.disable_progress_bars()
 NASTY = ["CR at the end\r", "U+2028\u2028inside", "U+0085\x85inside", "CR\rinside", "", "👩‍👩‍👧 🇩🇪", " x ", "\u00a0"]

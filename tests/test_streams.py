@@ -14,7 +14,7 @@ from commands import ROOT, Done, run_apart
 from tiny_bundle import make_bundle
 from tiny_corpus import make_corpus
 
-from data_prep import tokenization
+from data_prep import learn_tokenizer as tokenization
 from seq2seq.errors import UserError
 
 ASCII = {**os.environ, "PYTHONIOENCODING": "ascii"}
@@ -24,7 +24,7 @@ FULL = ("error: standard output cannot be written: there is no space left; free 
 
 def python(program: str, stdout: int | IO[bytes] = subprocess.PIPE, **environment: str) -> Done:
     """Runs a program that has `safe_streams`; gives back what it wrote, unless that is to go somewhere else."""
-    begin = "import sys, os\nfrom pathlib import Path\nfrom seq2seq.streams import safe_streams\n"
+    begin = "import sys, os\nfrom pathlib import Path\nfrom seq2seq.commands.streams import safe_streams\n"
     done = subprocess.run([sys.executable, "-c", begin + program], cwd=ROOT, check=False, stdout=stdout,
                           stderr=subprocess.PIPE, env={**os.environ, **environment})
     return Done(done.returncode, done.stdout, done.stderr.decode())

@@ -13,10 +13,10 @@ import numpy as np
 import pytest
 import sentencepiece
 
-from seq2seq import unigram_sampling
-from seq2seq.subwords import SubwordSampler
-from seq2seq.tokenizer import UNK, Tokenizer
-from seq2seq.unigram_sampling import UnigramSampling
+from seq2seq.tokenization import unigram_sampling
+from seq2seq.tokenization.sampling import SubwordSampler
+from seq2seq.tokenization.tokenizer import UNK, Tokenizer
+from seq2seq.tokenization.unigram_sampling import UnigramSampling
 
 LINES = ["the lower newest widest lowest", "new lower wide west", "low lowest news we were the newer",
          "wider lower rest test tests resting"] * 20
@@ -97,7 +97,8 @@ def test_draws_are_the_same_in_another_process(tmp_path):
     tokenizer = train("unigram", 45)
     (tmp_path / "model").write_bytes(tokenizer.model)
     program = ("import sys, numpy as np; from pathlib import Path\n"
-               "from seq2seq.tokenizer import Tokenizer; from seq2seq.subwords import SubwordSampler\n"
+               "from seq2seq.tokenization.tokenizer import Tokenizer\n"
+               "from seq2seq.tokenization.sampling import SubwordSampler\n"
                "t = Tokenizer.load(Path(sys.argv[1]))\n"
                "ids = [np.array(x) for x in t.encode(['the lower newest widest lowest'] * 20)]\n"
                "print([x.tolist() for x in SubwordSampler(t, 0.3).draw(ids, np.random.default_rng(5))])")

@@ -13,12 +13,12 @@ import yaml
 from commands import ROOT, run_apart
 from tiny_corpus import make_corpus
 
-from seq2seq.bundle import load_bundle
-from seq2seq.command import CONFIGURATION
-from seq2seq.continuing import continued
+from seq2seq.bundle.bundle import load_bundle
+from seq2seq.commands.app import CONFIGURATION
+from seq2seq.commands.sweep import Record, leave_record, read_all, records, show
 from seq2seq.errors import SettingError, UserError
 from seq2seq.settings.training import TrainSettings
-from seq2seq.sweep import Record, leave_record, read_all, records, show
+from seq2seq.training.continuing import continued
 
 SMALL = ["corpus=data/tiny", "model.embedding=8", "model.hidden=8", "training.batch_pieces=150", "training.device=cpu",
          "training.precision=fp32", "training.threads=1", "training.max_updates=1"]
@@ -73,7 +73,7 @@ def test_a_run_that_fails_does_not_stop_the_others(place):
 
 
 def test_an_interrupt_ends_the_sweep(place):
-    code = ("import runpy, sys, os, signal, seq2seq.training as t\n"
+    code = ("import runpy, sys, os, signal, seq2seq.training.loop as t\n"
             "real = t.Run.update\n"
             "def update(self, batch): real(self, batch); os.kill(os.getpid(), signal.SIGINT)\n"
             "t.Run.update = update\n"

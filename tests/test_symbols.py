@@ -7,12 +7,12 @@ import sys
 import numpy as np
 import pytest
 
-from data_prep.tokenization import learn
-from seq2seq.corpus import PackedCorpus
+from data_prep.learn_tokenizer import learn
+from seq2seq.corpus.packed import PackedCorpus
 from seq2seq.errors import SettingError
 from seq2seq.settings.prepare import TokenizerKind, TokenizerSettings
-from seq2seq.subwords import SubwordSampler
-from seq2seq.tokenizer import META, UNK, Tokenizer
+from seq2seq.tokenization.sampling import SubwordSampler
+from seq2seq.tokenization.tokenizer import META, UNK, Tokenizer
 from tests.commands import ROOT
 
 LINES = ["the lower newest widest lowest", "new lower wide west", "low lowest news we were the newer",

@@ -6,7 +6,7 @@ import sys
 import pytest
 
 from data_prep.prepare import prepare
-from seq2seq.corpus import PackedCorpus
+from seq2seq.corpus.packed import PackedCorpus
 from seq2seq.errors import CorpusError, SettingError
 from seq2seq.settings.prepare import FilesData, PrepareSettings, TokenizerKind, TokenizerSettings
 from tests.commands import ROOT

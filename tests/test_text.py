@@ -11,9 +11,9 @@ from pathlib import Path
 
 import pytest
 
-from seq2seq import text
 from seq2seq.errors import UserError
-from seq2seq.text import MARK, arriving_lines, read_lines
+from seq2seq.text import lines as text
+from seq2seq.text.lines import MARK, arriving_lines, read_lines
 
 
 def lines(content: bytes) -> list[str]:

@@ -12,9 +12,9 @@ from pathlib import Path
 import pytest
 from tiny_corpus import make_corpus
 
-from seq2seq.bundle import load_bundle
-from seq2seq.checkpoint import load_checkpoint
-from seq2seq.metrics import read_metrics
+from seq2seq.bundle.bundle import load_bundle
+from seq2seq.training.checkpoint import load_checkpoint
+from seq2seq.training.metrics import read_metrics
 
 ROOT = Path(__file__).resolve().parent.parent
 SMALL = ["model.embedding=8", "model.hidden=8", "training.batch_pieces=150", "training.device=cpu",

@@ -15,22 +15,23 @@ import torch
 from tiny_corpus import make_corpus
 from torch import nn
 
-from seq2seq import training
-from seq2seq.batches import Batch, make_batch
-from seq2seq.bundle import load_bundle
-from seq2seq.checkpoint import load_checkpoint
-from seq2seq.corpus import PackedCorpus
+from seq2seq.bundle.bundle import load_bundle
+from seq2seq.corpus.batch import Batch, make_batch
+from seq2seq.corpus.packed import PackedCorpus
 from seq2seq.errors import UserError
-from seq2seq.finite import DivergedError, FiniteWatch
-from seq2seq.metrics import read_metrics
 from seq2seq.settings.model import Tie
 from seq2seq.settings.reading import read_settings
 from seq2seq.settings.training import (
     TrainingSettings,
     TrainSettings,
 )
-from seq2seq.state import TrainState
-from seq2seq.training import Run, train
+from seq2seq.training import loop
+from seq2seq.training.checkpoint import load_checkpoint
+from seq2seq.training.divergence import DivergedError, FiniteWatch
+from seq2seq.training.loop import Run
+from seq2seq.training.metrics import read_metrics
+from seq2seq.training.run import train
+from seq2seq.training.state import TrainState
 
 
 @pytest.fixture(scope="module")
@@ -317,6 +318,6 @@ def test_an_update_divides_once_by_the_pieces_of_the_batch(corpus, tmp_path, mon
 
 
 def test_the_seed_of_an_update_is_its_own():
-    seeds = {training._seed(seed, update, rank) for seed in (1, 2) for update in range(100) for rank in (0, 1)}
+    seeds = {loop._seed(seed, update, rank) for seed in (1, 2) for update in range(100) for rank in (0, 1)}
     assert len(seeds) == 400
     assert make_batch([[4]], [[4]], [0]).pieces == 2

@@ -24,11 +24,11 @@ from hypothesis import strategies as st
 from tiny_bundle import make_bundle
 from tiny_corpus import make_corpus
 
+from seq2seq.commands.translation_file import json_line, read_windows
 from seq2seq.errors import SettingError
+from seq2seq.inference.translator import Candidate, Translation, Translator
 from seq2seq.settings.device import Precision
 from seq2seq.settings.search import SearchSettings
-from seq2seq.translation import Candidate, Translation, Translator
-from seq2seq.translation_file import json_line, read_windows
 
 torch.set_num_threads(1)
 LINES = ["ba do fi", "", "gu \u2028 ke", "lo mi nu pa re so tu", " ", "xyz 😀"]

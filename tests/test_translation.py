@@ -13,10 +13,10 @@ import torch
 from tiny_bundle import make_bundle
 from tiny_corpus import WORDS, make_corpus
 
-from seq2seq.corpus import PackedCorpus
+from seq2seq.corpus.packed import PackedCorpus
+from seq2seq.corpus.shortlist import Shortlist
 from seq2seq.errors import BundleError, SettingError
-from seq2seq.shortlist import Shortlist
-from seq2seq.translation import Translator
+from seq2seq.inference.translator import Translator
 
 torch.set_num_threads(1)
 ROOT = Path(__file__).resolve().parent.parent
@@ -164,7 +164,7 @@ def test_no_folder_no_translator(tmp_path: Path) -> None:
 
 def test_weights_are_those_of_the_bundle(bundle: Path, translator: Translator) -> None:
     # Loading leaves out the random first weights: every one must have been replaced.
-    from seq2seq.bundle import load_bundle
+    from seq2seq.bundle.bundle import load_bundle
 
     plain = load_bundle(bundle).model
     for one, other in zip(translator.bundles[0].model.parameters(), plain.parameters(), strict=True):

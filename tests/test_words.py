@@ -12,18 +12,18 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 from networks import build, network
 
-from data_prep.tokenization import learn
+from data_prep.learn_tokenizer import learn
 from seq2seq import Predictor
-from seq2seq.batches import pad_source
-from seq2seq.bundle import save_bundle
-from seq2seq.label_pieces import encode_labels, encode_source, label_names, written
+from seq2seq.bundle.bundle import save_bundle
+from seq2seq.corpus.batch import pad_source
 from seq2seq.models.build import build_model
 from seq2seq.settings.model import Shape
 from seq2seq.settings.prepare import TokenizerKind, TokenizerSettings
 from seq2seq.settings.reading import read_settings
 from seq2seq.settings.training import TrainSettings
-from seq2seq.tokenizer import EOS, UNK, Tokenizer
-from seq2seq.words import is_blank, plain_labels, readable, words
+from seq2seq.tokenization.label_pieces import encode_labels, encode_source, label_names, written
+from seq2seq.tokenization.tokenizer import EOS, UNK, Tokenizer
+from seq2seq.tokenization.words import is_blank, plain_labels, readable, words
 
 torch.set_num_threads(1)
 ODD = st.text("ba do fi.\t\r\x00\x85\u00a0\u0301\u200b\u200c\u2028\u2581\u2585\u241b\ufeff\u3000👩<>", max_size=12)

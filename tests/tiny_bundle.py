@@ -6,14 +6,14 @@ from pathlib import Path
 
 import torch
 
-from seq2seq.bundle import save_bundle
-from seq2seq.corpus import PackedCorpus
+from seq2seq.bundle.bundle import save_bundle
+from seq2seq.corpus.packed import PackedCorpus
+from seq2seq.corpus.shortlist import Shortlist
 from seq2seq.models.build import build_model
 from seq2seq.models.encoder_decoder import EncoderDecoder
 from seq2seq.settings.reading import read_settings
 from seq2seq.settings.training import TrainSettings
-from seq2seq.shortlist import Shortlist
-from seq2seq.tokenizer import EOS
+from seq2seq.tokenization.tokenizer import EOS
 
 
 def make_bundle(folder: Path, corpus: Path, context: str = "attention", seed: int = 0,

@@ -12,7 +12,7 @@ from faults import KILL, LIMIT, POWER, Fault
 from outcomes import make_raw, prepare_small
 from survival import Work, preparation, training
 
-from seq2seq import folders
+from seq2seq.storage import atomic as folders
 
 ERRORS = ("ENOSPC", "EACCES", "EIO", "EROFS", "EDQUOT")
 

@@ -97,7 +97,7 @@ def test_data_preparation(tmp_path: Path) -> None:
                "num_proc=1", "tokenizer.vocabulary=100", "tokenizer.kind=bpe",
                *(f"data.{split}={tmp_path / split}" for split in ("train", "valid", "test"))]
     peak, _ = run(command, write(tmp_path / "nothing", 0, lines.__getitem__), tmp_path / "out")
-    from seq2seq.corpus import PackedCorpus
+    from seq2seq.corpus.packed import PackedCorpus
 
     corpus = PackedCorpus.open(tmp_path / "corpus")
     sizes = [len(corpus.split(split)) for split in ("train", "valid", "test")]

@@ -20,10 +20,11 @@ from test_translate_command import waiting
 from tiny_bundle import make_bundle
 from tiny_corpus import WORDS, make_corpus
 
-from seq2seq.memory import keep_freed_memory
+from seq2seq.commands.malloc import keep_freed_memory
 from seq2seq.settings.reading import read_settings
 from seq2seq.settings.training import TrainSettings
-from seq2seq.training import Run, train
+from seq2seq.training.loop import Run
+from seq2seq.training.run import train
 
 UPDATES = int(os.environ.get("TORTURE_UPDATES", "20000"))
 LINES = int(os.environ.get("TORTURE_LINES", "1000000"))

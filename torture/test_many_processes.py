@@ -14,8 +14,8 @@ from test_ranks import SETTINGS as FILES
 from test_ranks import assert_same_bytes, write
 from tiny_corpus import make_corpus
 
-from seq2seq.checkpoint import checkpoints, load_checkpoint
-from seq2seq.metrics import read_metrics
+from seq2seq.training.checkpoint import checkpoints, load_checkpoint
+from seq2seq.training.metrics import read_metrics
 
 UPDATES = 120
 LEARNS = [*TRAIN, "model.embedding=32", "model.hidden=64", "training.max_epochs=null", "training.validate_every=20"]

@@ -16,8 +16,8 @@ from outcomes import make_raw, outcome, prepare_small, run_settings
 from stopping import ALL_AT_ONCE, VARIANTS, interrupted_at_random
 from survival import training
 
-from seq2seq.checkpoint import load_checkpoint
-from seq2seq.training import train
+from seq2seq.training.checkpoint import load_checkpoint
+from seq2seq.training.run import train
 
 ROOT = Path(__file__).resolve().parent.parent
 MORE = {

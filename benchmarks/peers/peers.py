@@ -121,7 +121,7 @@ def call(*command: str, environment: dict[str, str] | None = None) -> None:
 
 def data(folder: Path, named: list[str], options: dict[str, str]) -> None:
     """Pieces of each split as text, and the vocabulary as each toolkit wants it."""
-    from seq2seq.corpus import PackedCorpus
+    from seq2seq.corpus.packed import PackedCorpus
 
     corpus, texts = PackedCorpus.open(options["corpus"]), folder / "data"
     texts.mkdir(exist_ok=True)

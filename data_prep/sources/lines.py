@@ -1,6 +1,6 @@
 """Lines of a text file by blocks, from any line to any other: fast for the whole file, cheap for a part.
 
-Read as seq2seq/text.py reads: UTF-8, split at `\\n` only, one `\\r` before it and a byte-order mark at
+Read as seq2seq/text/lines.py reads: UTF-8, split at `\\n` only, one `\\r` before it and a byte-order mark at
 the start dropped. A plain file is indexed once (newlines before every block), so that several
 processes each read their own stretch; a packed file (gzip, bzip2, xz) can only be read from its start.
 """
@@ -15,10 +15,10 @@ from typing import IO
 
 import numpy as np
 
-from seq2seq.corpus_files import Stamp
-from seq2seq.encodings import is_packed, not_utf8, opened
+from seq2seq.corpus.integrity import Stamp
 from seq2seq.errors import CorpusError
-from seq2seq.text import LONGEST_LINE, MARK, too_long
+from seq2seq.text.encodings import is_packed, not_utf8, opened
+from seq2seq.text.lines import LONGEST_LINE, MARK, too_long
 
 BLOCK = 1 << 20  # bytes
 

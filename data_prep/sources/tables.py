@@ -25,7 +25,7 @@ import pyarrow.parquet as pq
 from data_prep.sources.base import BATCH_LINES, Batch, Shard
 from data_prep.sources.files import PACKED, stretches
 from data_prep.sources.lines import TextFile, check_unchanged
-from seq2seq.corpus_files import Stamp
+from seq2seq.corpus.integrity import Stamp
 from seq2seq.errors import CorpusError
 
 log = logging.getLogger("seq2seq")

@@ -16,7 +16,7 @@ import math
 import torch
 from torch import Tensor, nn
 
-from seq2seq.models.additive import additive_scores, scores_from_powers
+from seq2seq.models.fast.additive import additive_scores, scores_from_powers
 from seq2seq.settings.model import ScoreKind
 
 # Without gradients nothing is kept of a score but the score. So the queries of a long pair (validation has no limit of
@@ -66,7 +66,7 @@ class Attention(nn.Module):
         return context, weights.mean(dim=1)
 
     def weights(self, queries: Tensor, keys: Tensor, mask: Tensor, powers: Tensor | None = None) -> Tensor:
-        """Projected queries (B, T, H) -> a of every head (B, heads, T, S). `powers`: of the keys (additive.py)."""
+        """Projected queries (B, T, H) -> a of every head (B, heads, T, S). `powers`: of the keys (fast/additive.py)."""
         scores = self._scores(queries, keys, powers)
         return torch.softmax(scores.float().masked_fill(~mask[:, None, None], -math.inf), dim=-1)
 

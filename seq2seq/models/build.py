@@ -16,8 +16,8 @@ from seq2seq.models.deep_cell import make_cell
 from seq2seq.models.encoder import Encoder
 from seq2seq.models.encoder_decoder import EncoderDecoder
 from seq2seq.models.labeller import Labeller
-from seq2seq.models.one_input import OneInput
-from seq2seq.models.words import Words
+from seq2seq.models.single_input import OneInput
+from seq2seq.models.word_encoder import Words
 from seq2seq.settings.model import LABELS, ContextKind, FeedContext, NetworkSettings, Shape, Tie
 
 Network = EncoderDecoder | Labeller

@@ -29,7 +29,7 @@ from seq2seq.models.attention import Attention
 from seq2seq.models.cells import Cell, CellState, MakeCell
 from seq2seq.models.dropout import Dropout
 from seq2seq.models.readout import Readout
-from seq2seq.models.records import Memory, State
+from seq2seq.models.types import Memory, State
 from seq2seq.settings.model import (
     AttentionFeed,
     AttentionQuery,

@@ -4,7 +4,7 @@
     x_bt * m_b  / (1 - p)   variational: one draw for a row, at all of its steps          Gal & Ghahramani 2016
 
 A recurrence can learn around noise that changes from step to step, and not around a component that it never
-sees. Whole words are dropped in embed.py, entries of the recurrent matrix in cells.py.
+sees. Whole words are dropped in embedding.py, entries of the recurrent matrix in cells.py.
 """
 
 from __future__ import annotations

@@ -2,7 +2,7 @@
 
     h_1..h_N = encoder(x_1..x_N)      c = context(h_1..h_N)      p(y_t | y_<t, x) = softmax(V r_t + b)
 
-With one_input.py in the encoder's place it is 1 to N.
+With single_input.py in the encoder's place it is 1 to N.
 
 With a second decoder the network writes from both ends (Zhang et al. 2018, "Asynchronous Bidirectional Decoding for
 Neural Machine Translation"; here the decoders do not see each other, as in Liu et al. 2016): encoder, context and
@@ -21,17 +21,17 @@ import torch
 import torch.nn.functional as F
 from torch import Tensor, nn
 
-from seq2seq.batches import Batch
-from seq2seq.models.consistency import consistent_loss, twice
+from seq2seq.corpus.batch import Batch
 from seq2seq.models.context import FixedContext
 from seq2seq.models.decoder import Decoder
 from seq2seq.models.dropout import Dropout
-from seq2seq.models.embed import Embed
+from seq2seq.models.embedding import Embed
 from seq2seq.models.encoder import Encoder, reverse_by_length
-from seq2seq.models.one_input import OneInput
-from seq2seq.models.output import log_probabilities, output_loss, real_rows
-from seq2seq.models.records import Loss, Memory, State
-from seq2seq.tokenizer import PAD
+from seq2seq.models.losses.cross_entropy import log_probabilities, output_loss, real_rows
+from seq2seq.models.losses.r_drop import consistent_loss, twice
+from seq2seq.models.single_input import OneInput
+from seq2seq.models.types import Loss, Memory, State
+from seq2seq.tokenization.tokenizer import PAD
 
 
 class EncoderDecoder(nn.Module):
@@ -58,8 +58,8 @@ class EncoderDecoder(nn.Module):
                 consistency: float = 0.0, weights: Tensor | None = None) -> Loss:
         """The summed loss of a batch over its real target pieces; in training with a second decoder the mean of both.
 
-        `consistency` is the strength of R-Drop (consistency.py); `weights` (B,) says how much each row counts, does not
-        go with it, and is for the first decoder alone.
+        `consistency` is the strength of R-Drop (losses/r_drop.py); `weights` (B,) says how much each row counts, does
+        not go with it, and is for the first decoder alone.
         """
         if consistency > 0:
             batch = twice(batch)

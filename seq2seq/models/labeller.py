@@ -12,16 +12,16 @@ import torch
 import torch.nn.functional as F
 from torch import Tensor, nn
 
-from seq2seq.batches import Batch
-from seq2seq.models.consistency import consistent_loss, twice
+from seq2seq.corpus.batch import Batch
 from seq2seq.models.context import FixedContext
 from seq2seq.models.dropout import Dropout
-from seq2seq.models.embed import Embed
+from seq2seq.models.embedding import Embed
 from seq2seq.models.encoder import Encoder
-from seq2seq.models.output import output_loss, real_rows
-from seq2seq.models.records import Loss
-from seq2seq.models.words import Words
-from seq2seq.tokenizer import PAD
+from seq2seq.models.losses.cross_entropy import output_loss, real_rows
+from seq2seq.models.losses.r_drop import consistent_loss, twice
+from seq2seq.models.types import Loss
+from seq2seq.models.word_encoder import Words
+from seq2seq.tokenization.tokenizer import EOS, PAD
 
 
 class Labeller(nn.Module):
@@ -65,3 +65,10 @@ class Labeller(nn.Module):
             return self.readout_dropout(states), lengths
         mask = torch.arange(states.shape[1], device=source.device) < lengths[:, None]
         return self.readout_dropout(self.context(states, final, mask))[:, None], torch.ones_like(lengths)
+
+
+def label_probabilities(logits: Tensor) -> Tensor:
+    """logits (B, T, V) -> p over the labels alone, (B, T, V): 0 for PAD, UNK, BOS and EOS."""
+    logits = logits.float()
+    logits[..., : EOS + 1] = float("-inf")
+    return logits.softmax(dim=-1)

@@ -19,14 +19,14 @@ from collections.abc import Sequence
 import torch
 from torch import Tensor
 
-from seq2seq.search.contract import D, Hypothesis, M, Searchable, pieces_of
-from seq2seq.search.finish import Finished
+from seq2seq.search.backpointers import ROOT, Trace
+from seq2seq.search.finished import Finished
 from seq2seq.search.greedy import worth_leaving
+from seq2seq.search.ngram_blocking import Repeats
 from seq2seq.search.penalties import Coverage, Rules, length_penalty, restrict, without_coverage
-from seq2seq.search.repeats import Repeats
-from seq2seq.search.top import top
-from seq2seq.search.trace import ROOT, Trace
-from seq2seq.tokenizer import BOS, EOS
+from seq2seq.search.protocol import D, Hypothesis, M, Searchable, pieces_of
+from seq2seq.search.top_k import top
+from seq2seq.tokenization.tokenizer import BOS, EOS
 
 
 @dataclasses.dataclass

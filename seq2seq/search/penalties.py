@@ -19,7 +19,7 @@ import torch
 from torch import Tensor
 
 from seq2seq.errors import SettingError
-from seq2seq.tokenizer import BOS, EOS, PAD, UNK
+from seq2seq.tokenization.tokenizer import BOS, EOS, PAD, UNK
 
 N = TypeVar("N", float, Tensor)
 
@@ -34,7 +34,7 @@ class Rules:
     length_penalty: float = 1.5
     coverage_penalty: float = 0.0
     min_length: int = 0            # pieces before EOS may come
-    no_repeat_ngram_size: int = 0  # n of repeats.py
+    no_repeat_ngram_size: int = 0  # n of ngram_blocking.py
     allow_unknown: bool = False    # UNK may come
     keep_attention: bool = False   # hypotheses carry their attention
 

@@ -14,7 +14,7 @@ import torch
 from torch import Tensor
 
 from seq2seq.search.greedy import Choose
-from seq2seq.search.top import BLOCK
+from seq2seq.search.top_k import BLOCK
 
 
 def sampler(numbers: Sequence[int], limits: Sequence[int], hypotheses: int, seed: int,

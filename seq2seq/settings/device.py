@@ -16,10 +16,10 @@ class Device(enum.Enum):
 class Precision(enum.Enum):
     """Of products. Weights stay fp32, and so do sums over pieces and scores."""
 
-    AUTO = "auto"  # training: bf16 where it is faster (precision.py)
+    AUTO = "auto"  # training: bf16 where it is faster (device.py)
     FP32 = "fp32"
     BF16 = "bf16"
-    INT8 = "int8"  # search on a CPU: the decoder's weights in eight bits, its states in seven (models/int8.py)
+    INT8 = "int8"  # search on a CPU: the decoder's weights in eight bits, its states in seven (models/fast/int8.py)
 
 
 def refuse_precision(precision: Precision, other: Precision, what: str) -> None:

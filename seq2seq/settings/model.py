@@ -155,7 +155,7 @@ class DropoutSettings:
 
 @dataclasses.dataclass(kw_only=True)
 class WordSettings:
-    """What shape=n_to_n makes words of: seq2seq/models/words.py."""
+    """What shape=n_to_n makes words of: seq2seq/models/word_encoder.py."""
 
     hidden: int = 256     # of the encoder over pieces, both directions together
     embedding: int = 100  # of a word as a whole

@@ -169,7 +169,7 @@ class CleaningSettings:
     """The filters of the training split, in the order in which they run."""
 
     unicode: Switch = dataclasses.field(default_factory=Switch)     # NFC
-    # Control and other invisible characters become nothing; U+200B stays between words (seq2seq/languages.py).
+    # Control and other invisible characters become nothing; U+200B stays between words (seq2seq/text/languages.py).
     control: Switch = dataclasses.field(default_factory=Switch)
     whitespace: Switch = dataclasses.field(default_factory=Switch)  # one space between words, none around
     empty: Switch = dataclasses.field(default_factory=Switch)

@@ -1,4 +1,4 @@
-"""Settings of n-best re-ranking (seq2seq/reranking.py): the group `rerank` of translate.py and evaluate.py."""
+"""Settings of n-best re-ranking (inference/reranking.py): the group `rerank` of translate.py and evaluate.py."""
 
 from __future__ import annotations
 

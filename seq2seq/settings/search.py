@@ -25,9 +25,9 @@ class SearchSettings:
     length_penalty: float = 1.5    # alpha in ((5 + |y|) / 6)^alpha                 Wu et al. 2016, eq. 14
     coverage_penalty: float = 0.0  # beta in beta * sum_j log(min(sum_t a_tj, 1))   Wu et al. 2016, eq. 14
     n_best: int = 1                # translations per sentence
-    mbr: int = 0                   # minimum Bayes risk: candidates to choose from (seq2seq/minimum_risk.py); 0: off
+    mbr: int = 0                   # minimum Bayes risk decoding: candidates to choose from; 0: off
     min_length: int = 0            # target pieces before EOS may come
-    no_repeat_ngram_size: int = 0  # no n-gram of so many target pieces comes twice (search/repeats.py); 0: off
+    no_repeat_ngram_size: int = 0  # no n-gram of so many target pieces comes twice (search/ngram_blocking.py); 0: off
     max_length: int | None = None  # target pieces; null: max_length_factor * S + max_length_extra
     max_length_factor: float | None = None  # null: as the training pairs are (length_limits.py), at least LEAST_FACTOR
     max_length_extra: int = 20
