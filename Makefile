@@ -1,14 +1,14 @@
 # make demo: set up, prepare the embedded corpus, train two models, score them, translate.
 # make test: set up, check style and types, run the tests.
 # make reproduce target=NAME raw=DIR: come by a figure of README or docs/, and compare.
-# make torture: the long checks of trust: faults, kills, mutated bundles, hostile text, long runs.
+# make stress: the long checks of trust: faults, kills, mutated bundles, hostile text, long runs.
 
 PYTHON ?= python3
 VENV := .venv
 BIN := $(VENV)/bin
 DEMO := runs/demo
 
-.PHONY: demo test reproduce torture clean help
+.PHONY: demo test reproduce stress clean help
 .DELETE_ON_ERROR:
 
 help:
@@ -40,8 +40,8 @@ test: $(VENV)/.installed-test
 reproduce: $(VENV)/.installed
 	$(BIN)/python reproduce.py $(foreach name,target raw seeds,$(if $($(name)),$(name)="$($(name))"))
 
-torture: $(VENV)/.installed-test
-	$(BIN)/python -m pytest torture -s
+stress: $(VENV)/.installed-test
+	$(BIN)/python -m pytest tests/stress/stress_*.py -s
 
 clean:
 	rm -rf $(VENV) data/grammar $(DEMO)

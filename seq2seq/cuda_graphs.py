@@ -40,7 +40,7 @@ class Recording(Generic[T]):
 
 
 class Recorder(Protocol):
-    """What can record. The tests have another one, for machines without CUDA (tests/tape.py)."""
+    """What can record. The tests have another one, for machines without CUDA (tests/support/tape.py)."""
 
     def record(self, work: Callable[[], T]) -> Recording[T]:
         """Runs `work` a few times. Its tensors must be on the device, or made in `work`, and stay where they are."""

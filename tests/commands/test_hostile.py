@@ -1,6 +1,6 @@
 """Hostile and dirty text: one line out for one line in, no special piece from text, bounded memory.
 
-The short run; torture/test_hostile.py has a million lines and lines of a megabyte.
+The short run; tests/stress/stress_hostile.py has a million lines and lines of a megabyte.
 """
 
 from __future__ import annotations

@@ -4,12 +4,12 @@ import subprocess
 import sys
 
 import pytest
+from commands import ROOT
 
 from data_prep.prepare import prepare
 from seq2seq.corpus.packed import PackedCorpus
 from seq2seq.errors import CorpusError, SettingError
 from seq2seq.settings.prepare import FilesData, PrepareSettings, TokenizerKind, TokenizerSettings
-from tests.commands import ROOT
 
 LINES = {"en": [f"The cat number {i} sees {i % 7} dogs." for i in range(200)],
          "de": [f"Die Katze Nummer {i} sieht {i % 7} Hunde." for i in range(200)],

@@ -11,6 +11,7 @@ import torch
 from commands import ROOT, run_here
 from networks import VOCABULARY, build, network
 from safetensors.numpy import save
+from shortlists import shortlist
 
 from data_prep import ibm_model1 as lexicon
 from seq2seq.bundle.bundle import load_bundle
@@ -22,13 +23,6 @@ from seq2seq.settings.search import SearchKind, SearchSettings
 from seq2seq.tokenization.tokenizer import EOS, PAD
 
 SENTENCES = [[5, 6, 7], [8], [9, 10, 11, 12, 13, 14], [4, 4], []]
-
-
-def shortlist(best=4, seed=0):
-    draw = np.random.default_rng(seed)
-    table = np.stack([draw.permutation(VOCABULARY - 4)[:best] + 4 for _ in range(VOCABULARY)])
-    table[8, 2:] = NONE
-    return Shortlist(np.asarray([20, 4]), table)
 
 
 def candidates_of(short, source, best, vocabulary):

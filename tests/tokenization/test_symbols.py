@@ -6,6 +6,7 @@ import sys
 
 import numpy as np
 import pytest
+from commands import ROOT
 
 from data_prep.learn_tokenizer import learn
 from seq2seq.corpus.packed import PackedCorpus
@@ -13,7 +14,6 @@ from seq2seq.errors import SettingError
 from seq2seq.settings.prepare import TokenizerKind, TokenizerSettings
 from seq2seq.tokenization.sampling import SubwordSampler
 from seq2seq.tokenization.tokenizer import META, UNK, Tokenizer
-from tests.commands import ROOT
 
 LINES = ["the lower newest widest lowest", "new lower wide west", "low lowest news we were the newer",
          "wider lower rest test tests resting"] * 20

@@ -11,7 +11,7 @@ from seq2seq.models.cells import Cell
 from seq2seq.models.plain_rnn import PlainRNN
 from seq2seq.settings.model import CellKind
 
-PAGE = Path(__file__).resolve().parent.parent / "docs" / "plain_rnn.md"
+PAGE = Path(__file__).resolve().parents[2] / "docs" / "plain_rnn.md"
 
 
 def test_every_number_of_the_page_is_right():

@@ -1,4 +1,4 @@
-"""Every network and every search, with sentences drawn at random: the long run of tests/test_invariance.py."""
+"""Every network and every search, with sentences drawn at random: the long run of tests/models/test_invariance.py."""
 
 from __future__ import annotations
 

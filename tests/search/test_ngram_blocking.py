@@ -11,7 +11,7 @@ import torch
 from commands import is_one_line, run_here
 from fake_models import TableModel, all_translations, follow
 from networks import VOCABULARY, build, network
-from test_shortlist import shortlist
+from shortlists import shortlist
 from tiny_bundle import make_bundle
 from tiny_corpus import make_corpus
 

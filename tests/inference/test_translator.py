@@ -19,7 +19,7 @@ from seq2seq.errors import BundleError, SettingError
 from seq2seq.inference.translator import Translator
 
 torch.set_num_threads(1)
-ROOT = Path(__file__).resolve().parent.parent
+ROOT = Path(__file__).resolve().parents[2]
 LINES = ["ba do fi", "", "gu", " \t ", "ke lo mi nu pa re so tu ba do", "\u2028", "fi \u2028 gu\u0085ke", "xyz 😀 ba"]
 
 

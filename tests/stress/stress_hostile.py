@@ -1,4 +1,4 @@
-"""The long run of tests/test_hostile.py: a million lines, lines of a megabyte, memory measured."""
+"""The long run of tests/commands/test_hostile.py: a million lines, lines of a megabyte, memory measured."""
 
 from __future__ import annotations
 

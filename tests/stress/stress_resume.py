@@ -19,7 +19,7 @@ from survival import training
 from seq2seq.training.checkpoint import load_checkpoint
 from seq2seq.training.run import train
 
-ROOT = Path(__file__).resolve().parent.parent
+ROOT = Path(__file__).resolve().parents[2]
 MORE = {
     **VARIANTS,
     "input feeding": {"averaging": "last", "average_last": 3, "accumulate": 3, "precision": "bf16"},

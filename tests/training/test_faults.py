@@ -1,4 +1,4 @@
-"""Faults at a sample of the file operations of training and data_prep (torture/test_faults.py has all of them)."""
+"""Faults at some of the file operations of training and data_prep (tests/stress/stress_faults.py has all of them)."""
 
 from __future__ import annotations
 

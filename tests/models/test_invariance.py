@@ -1,6 +1,6 @@
 """Properties: logits, losses and translations do not depend on batch, padding, order or beam neighbours.
 
-Every network is gone through by torture/test_invariance.py; here hypothesis picks some.
+Every network is gone through by tests/stress/stress_invariance.py; here hypothesis picks some.
 """
 
 from __future__ import annotations

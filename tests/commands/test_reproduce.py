@@ -15,7 +15,7 @@ from pathlib import Path
 import pytest
 import yaml
 from commands import ROOT, is_one_line, run_apart, run_here
-from test_settings import choices, composed
+from configurations import choices, composed
 
 from seq2seq.commands import reproduce
 from seq2seq.errors import SettingError

@@ -1,6 +1,6 @@
 """Long runs: memory stays flat over many updates and many lines; slow and closed readers; the probe tells the truth.
 
-    TORTURE_UPDATES=20000 TORTURE_LINES=1000000 python -m pytest torture/test_long_runs.py -s
+    STRESS_UPDATES=20000 STRESS_LINES=1000000 python -m pytest tests/stress/stress_long_runs.py -s
 """
 
 from __future__ import annotations
@@ -26,8 +26,8 @@ from seq2seq.settings.training import TrainSettings
 from seq2seq.training.loop import Run
 from seq2seq.training.run import train
 
-UPDATES = int(os.environ.get("TORTURE_UPDATES", "20000"))
-LINES = int(os.environ.get("TORTURE_LINES", "1000000"))
+UPDATES = int(os.environ.get("STRESS_UPDATES", "20000"))
+LINES = int(os.environ.get("STRESS_LINES", "1000000"))
 WARM_UP = 0.1   # share of the run after which memory may no longer grow
 GROWTH = 16     # MiB that it may grow all the same: heaps are cut anew now and then
 TRANSLATE = ["translate.py", "device=cpu", "threads=1", "search=greedy", "search.max_length=6"]

@@ -16,7 +16,7 @@ from seq2seq.bundle.bundle import load_bundle
 from seq2seq.training.checkpoint import load_checkpoint
 from seq2seq.training.metrics import read_metrics
 
-ROOT = Path(__file__).resolve().parent.parent
+ROOT = Path(__file__).resolve().parents[2]
 SMALL = ["model.embedding=8", "model.hidden=8", "training.batch_pieces=150", "training.device=cpu",
          "training.precision=fp32", "training.threads=1"]
 

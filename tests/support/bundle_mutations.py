@@ -1,6 +1,6 @@
 """Mutated model bundles: each is refused with one line, or loads and translates; no code of theirs runs.
 
-    python tests/bundle_mutations.py BUNDLE COUNT SEED
+    python tests/support/bundle_mutations.py BUNDLE COUNT SEED
 
 tries COUNT mutations of the bundle in a process of its own, so that what they must not do can be
 watched: an audit hook ends it at any code that is run or compiled, module that is imported, program
@@ -27,7 +27,7 @@ from typing import Any
 
 import yaml
 
-sys.path.insert(0, str(Path(__file__).resolve().parent.parent))
+sys.path.insert(0, str(Path(__file__).resolve().parents[2]))
 
 INFO, SETTINGS, WEIGHTS, TOKENIZER = "bundle.json", "settings.yaml", "weights.safetensors", "tokenizer.model"
 FILES = (INFO, SETTINGS, WEIGHTS, TOKENIZER)

@@ -34,7 +34,7 @@ from seq2seq.settings.prepare import (
 from seq2seq.settings.reading import read_settings, write_settings
 from seq2seq.tokenization.tokenizer import BOS, EOS, PAD, UNK, Tokenizer
 
-ROOT = Path(__file__).resolve().parent.parent
+ROOT = Path(__file__).resolve().parents[2]
 LONG = "word " * 9_999 + "end"  # 10,000 words
 HELD_OUT = [
     ("An emoji 👩‍👩‍👧 here.", "Ein Emoji 👩‍👩‍👧 hier."),

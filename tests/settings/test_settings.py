@@ -11,10 +11,8 @@ import hypothesis
 import hypothesis.strategies as st
 import pytest
 import yaml
-from hydra import compose, initialize_config_dir
-from omegaconf import OmegaConf
+from configurations import choices, composed
 
-from seq2seq.commands.app import CONFIGURATION
 from seq2seq.errors import SettingError
 from seq2seq.settings.commands import COMMANDS
 from seq2seq.settings.doctor import DoctorSettings
@@ -26,15 +24,6 @@ from seq2seq.settings.training import Schedule, TrainSettings
 from seq2seq.settings.translate import TranslateSettings
 from seq2seq.settings.without_effect import without_effect
 from seq2seq.training.run_name import run_name
-
-
-def composed(*overrides: str, command: str = "train") -> dict:
-    with initialize_config_dir(str(CONFIGURATION), version_base="1.3"):
-        return OmegaConf.to_container(compose(command, list(overrides)), resolve=True)
-
-
-def choices(group: str) -> list[str]:
-    return sorted(path.stem for path in (CONFIGURATION / group).glob("*.yaml"))
 
 
 def test_the_yaml_defaults_are_the_dataclass_defaults():

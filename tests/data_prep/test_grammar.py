@@ -27,7 +27,7 @@ from data_prep.grammar.sentences import Sentences, finish
 from data_prep.sources import grammar as source
 from data_prep.sources.grammar import GrammarSource
 
-ROOT = Path(__file__).resolve().parent.parent
+ROOT = Path(__file__).resolve().parents[2]
 ARTICLES = {article.english: article for article in [*SINGULARS, *OWNED]}
 MANY_ARTICLES = {article.english: article for article in PLURALS}
 ADJECTIVES = {adjective.english: adjective for adjective in lexicon.ADJECTIVES}

@@ -1,4 +1,4 @@
-"""A short run of the bundle fuzz; torture/test_bundles.py is the long one."""
+"""A short run of the bundle fuzz; tests/stress/stress_bundles.py is the long one."""
 
 from __future__ import annotations
 
@@ -38,6 +38,7 @@ os.system("true")
 watch.on = False
 print([one.split()[0] for one in watch.seen])
 """
-    done = subprocess.run([sys.executable, "-c", program, str(Path(__file__).parent), str(bundle)], check=True,
-                          capture_output=True, text=True)
+    support = str(Path(__file__).parents[1] / "support")
+    done = subprocess.run([sys.executable, "-c", program, support, str(bundle)], check=True, capture_output=True,
+                          text=True)
     assert json.loads(done.stdout.replace("'", '"')) == ["compile", "exec", "open", "os.system"]
