@@ -38,7 +38,7 @@ from seq2seq.corpus.batch import Batch, make_batch  # noqa: E402
 from seq2seq.corpus.packed import PackedCorpus  # noqa: E402
 from seq2seq.corpus.stream import TrainingBatches  # noqa: E402
 from seq2seq.cuda_graphs import cuda_recorder, rounded_up  # noqa: E402
-from seq2seq.distributed import Team  # noqa: E402
+from seq2seq.distributed import ProcessGroup  # noqa: E402
 from seq2seq.errors import UserError  # noqa: E402
 from seq2seq.inference.graphed_search import GraphedSearch  # noqa: E402
 from seq2seq.models.build import build_model  # noqa: E402
@@ -163,7 +163,8 @@ def updates(settings: TrainSettings, vocabulary: int, batches: list[Batch], devi
     """Target pieces a second over `count` updates."""
     torch.manual_seed(1)
     model = build_model(settings, vocabulary, vocabulary).to(device).train()
-    gradients, optimizer = build_gradients(model, settings, Team(), device), build_optimizer(model, settings.optimizer)
+    gradients = build_gradients(model, settings, ProcessGroup(), device)
+    optimizer = build_optimizer(model, settings.optimizer)
 
     def update(number: int, batch: Batch) -> None:
         torch.manual_seed(number)

@@ -62,7 +62,7 @@ class Cleaning:
     def __call__(self, batch: Batch) -> Batch:
         """The cleaned pairs that stay. Raises TabFound for words and labels."""
         if self._labels is Labels.WORDS:
-            filters.refuse_tabs(batch)
+            filters.check_tabs(batch)
         for name, mark in MARKS.items():
             self._notice(name, mark, batch)
         for name, change in self._changes.items():

@@ -20,7 +20,7 @@ import torch
 
 from data_prep.prepare import prepare
 from data_prep.workers import J, R, Workers
-from seq2seq.distributed import Team
+from seq2seq.distributed import ProcessGroup
 from seq2seq.errors import UserError
 from seq2seq.settings.prepare import PrepareSettings
 from seq2seq.storage.atomic import writing
@@ -30,15 +30,15 @@ log = logging.getLogger("seq2seq")
 
 def prepare_together(settings: PrepareSettings) -> Path | None:
     """`prepare` with the work dealt out over all ranks; None for all but the leader. Raises UserError."""
-    team = Team.from_environment()
-    here = int(os.environ.get("LOCAL_WORLD_SIZE", team.size))
-    crew = Crew(settings.num_proc or max(1, (os.cpu_count() or 1) // here), team)
-    with team.meet(torch.device("cpu"), again="Start the same command again."):
-        if team.leads:
+    group = ProcessGroup.from_environment()
+    here = int(os.environ.get("LOCAL_WORLD_SIZE", group.size))
+    crew = Crew(settings.num_proc or max(1, (os.cpu_count() or 1) // here), group)
+    with group.meet(torch.device("cpu"), again="Start the same command again."):
+        if group.is_main:
             with crew.led():
                 return prepare(settings, crew)
         log.setLevel(logging.ERROR)
-        with crew, _one_line(Path(settings.corpus), team.rank):
+        with crew, _one_line(Path(settings.corpus), group.rank):
             crew.serve()
         return None
 
@@ -46,22 +46,22 @@ def prepare_together(settings: PrepareSettings) -> Path | None:
 class Crew(Workers):
     """The workers of all ranks. What the leader runs, all of them work at."""
 
-    def __init__(self, num_proc: int, team: Team) -> None:
+    def __init__(self, num_proc: int, group: ProcessGroup) -> None:
         """`num_proc`: processes that this rank starts."""
         super().__init__(num_proc)
-        self.team, self.shows = team, team.leads
+        self.group, self.shows = group, group.is_main
         self._out = False  # for the leader: jobs are dealt out and their results not back
 
     def work(self, function: Callable[[J], R], jobs: Sequence[J], title: str) -> tuple[list[R], int]:
         self._out = True
-        self.team.first((function, list(jobs), title))
+        self.group.first((function, list(jobs), title))
         found = self._share(function, jobs, title)
         self._out = False
         return found
 
     def serve(self) -> None:
         """For all but the leader: works at what is dealt out until the leader has no more."""
-        while (dealt := self.team.first(None)) is not None:
+        while (dealt := self.group.first(None)) is not None:
             self._share(*dealt)
 
     @contextlib.contextmanager
@@ -72,11 +72,11 @@ class Crew(Workers):
         finally:
             # In the middle of jobs nobody listens: the others learn it from the connection, which closes.
             if not self._out:
-                self.team.first(None)
+                self.group.first(None)
 
     def _share(self, function: Callable[[J], R], jobs: Sequence[J], title: str) -> tuple[list[R], int]:
-        rank, size = self.team.rank, self.team.size
-        parts = self.team.collect(super().work(function, jobs[rank::size], title))
+        rank, size = self.group.rank, self.group.size
+        parts = self.group.collect(super().work(function, jobs[rank::size], title))
         results = {place: result for rank, (part, _) in enumerate(parts)
                    for place, result in zip(range(rank, len(jobs), size), part, strict=True)}
         return [results[place] for place in sorted(results)], sum(pairs for _, pairs in parts)

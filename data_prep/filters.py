@@ -32,7 +32,7 @@ class TabFound(CorpusError):
     """A tab in a line of words or labels."""
 
 
-def refuse_tabs(batch: tuple[Lines, Lines]) -> None:
+def check_tabs(batch: tuple[Lines, Lines]) -> None:
     """Raises TabFound, which does not know the number of the line: labels.py looks for it."""
     if any("\t" in line for side in batch for line in side):
         raise TabFound("a line of words or labels has a tab. Replace the tabs by spaces.")

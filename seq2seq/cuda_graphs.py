@@ -82,7 +82,7 @@ def own_draws(device: torch.device) -> contextlib.AbstractContextManager[None]:
     return torch.random.fork_rng(devices=[device] if device.type == "cuda" else [])
 
 
-class Held(Generic[T]):
+class GraphCache(Generic[T]):
     """What was made for the shapes that came last, at most `limit` of them."""
 
     def __init__(self, weights: Iterable[Tensor], limit: int) -> None:

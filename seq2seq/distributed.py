@@ -33,7 +33,7 @@ _PATIENCE = datetime.timedelta(hours=2)  # the others wait while one translates 
 
 
 @dataclasses.dataclass(frozen=True)
-class Team:
+class ProcessGroup:
     """This process among `size`; with one process every method is a no-op."""
 
     rank: int = 0
@@ -41,13 +41,13 @@ class Team:
     local_rank: int = 0
 
     @classmethod
-    def from_environment(cls) -> Team:
+    def from_environment(cls) -> ProcessGroup:
         """What torchrun says (RANK, WORLD_SIZE, LOCAL_RANK); one process without it."""
         return cls(rank=int(os.environ.get("RANK", "0")), size=int(os.environ.get("WORLD_SIZE", "1")),
                    local_rank=int(os.environ.get("LOCAL_RANK", "0")))
 
     @property
-    def leads(self) -> bool:
+    def is_main(self) -> bool:
         """True for the one process that logs and writes."""
         return self.rank == 0
 
@@ -98,20 +98,20 @@ class Team:
                             f"{values[other]}. It must lie on a disk that all of them share.")
 
     def wrap(self, model: nn.Module, has_unused_parameters: bool = False) -> nn.Module:
-        """The module whose backward pass averages gradients over the team."""
+        """The module whose backward pass averages gradients over the process group."""
         if self.size == 1:
             return model
         return nn.parallel.DistributedDataParallel(
             model, gradient_as_bucket_view=True, find_unused_parameters=has_unused_parameters)
 
     def sum(self, *values: Tensor) -> None:
-        """Sums the tensors over the team, in place."""
+        """Sums the tensors over the process group, in place."""
         if self.size > 1:
             for value in values:
                 dist.all_reduce(value)
 
     def largest(self, *numbers: float) -> list[float]:
-        """The largest of each number over the team."""
+        """The largest of each number over the process group."""
         if self.size == 1:
             return list(numbers)
         shared = torch.tensor(numbers, dtype=torch.float64)
@@ -130,8 +130,8 @@ class Team:
         """The objects of all, by rank, for the leader; an empty list for the others."""
         if self.size == 1:
             return [value]
-        values: list[Any] = [None] * self.size if self.leads else []
-        dist.gather_object(value, values if self.leads else None)
+        values: list[Any] = [None] * self.size if self.is_main else []
+        dist.gather_object(value, values if self.is_main else None)
         return values
 
     def first(self, value: Any) -> Any:

@@ -22,7 +22,7 @@ class BundleError(UserError):
     """A run folder or model bundle that is missing, damaged or of another format."""
 
 
-def refuse_text(*texts: object) -> None:
+def check_is_list(*texts: object) -> None:
     """Raises TypeError for a text given instead of a list of texts: each letter would be taken for a text."""
     for text in texts:
         if isinstance(text, (str, bytes)):

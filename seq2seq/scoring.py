@@ -16,7 +16,7 @@ import math
 from collections.abc import Sequence
 from typing import TYPE_CHECKING, Any, NamedTuple
 
-from seq2seq.errors import refuse_text
+from seq2seq.errors import check_is_list
 from seq2seq.text.normalization import normalized
 
 if TYPE_CHECKING:
@@ -91,19 +91,19 @@ def bleu(hypotheses: Sequence[str], references: Sequence[str], resamples: int = 
 
     Here and below a text instead of a list of them is a TypeError.
     """
-    refuse_text(hypotheses, references)
+    check_is_list(hypotheses, references)
     return _score(_bleu(tokenize), normalized(hypotheses), normalized(references), resamples)
 
 
 def length_ratio(hypotheses: Sequence[str], references: Sequence[str], tokenize: str = "13a") -> float:
     """Tokens of the translations for each token of the references: below 1 the brevity penalty lowers BLEU."""
-    refuse_text(hypotheses, references)
+    check_is_list(hypotheses, references)
     return _bleu(tokenize).corpus_score(normalized(hypotheses), [normalized(references)]).ratio
 
 
 def sentence_bleu(hypotheses: Sequence[str], references: Sequence[str], tokenize: str = "13a") -> list[float]:
     """BLEU of each sentence alone, smoothed; orders that a short one has not are left out. To compare sentences by."""
-    refuse_text(hypotheses, references)
+    check_is_list(hypotheses, references)
     metric = _bleu(tokenize, effective_order=True)
     return [metric.sentence_score(hypothesis, [reference]).score
             for hypothesis, reference in zip(normalized(hypotheses), normalized(references), strict=True)]
@@ -115,7 +115,7 @@ def bleu_of_papers(hypotheses: Sequence[str], references: Sequence[str], languag
 
     `language` (en, de, ...) chooses Moses' rules; a language that it has none for is cut by those of English.
     """
-    refuse_text(hypotheses, references)
+    check_is_list(hypotheses, references)
     metric = _bleu("none", lowercase=True, force=True)
     score = _score(metric, moses(normalized(hypotheses), language), moses(normalized(references), language), resamples)
     return dataclasses.replace(score, signature=score.signature.replace("tok:none", "tok:moses"))
@@ -131,7 +131,7 @@ def moses(lines: Sequence[str], language: str) -> list[str]:
 
 def chrf(hypotheses: Sequence[str], references: Sequence[str], resamples: int = RESAMPLES) -> Score:
     """chrF2: the F score (beta = 2) of character n-grams up to 6."""
-    refuse_text(hypotheses, references)
+    check_is_list(hypotheses, references)
     from sacrebleu.metrics.chrf import CHRF
 
     return _score(CHRF(), normalized(hypotheses), normalized(references), resamples)
@@ -143,7 +143,7 @@ def compare(hypotheses: Sequence[str], baseline: Sequence[str], references: Sequ
 
     Few sentences (2^N <= resamples) are exchanged in every way that there is: the test is exact then.
     """
-    refuse_text(hypotheses, baseline, references)
+    check_is_list(hypotheses, baseline, references)
     import numpy as np
     from scipy.stats import permutation_test
 
@@ -187,7 +187,7 @@ def _bleu_of_counts(counts: np.ndarray) -> float:
 def bleu_by_length(sources: Sequence[str], hypotheses: Sequence[str], references: Sequence[str],
                    units: Units = UNITS, ends: Sequence[int] | None = None) -> list[Bucket]:
     """BLEU for each range of source lengths that has sentences, shortest first; `ends`: None, BUCKETS of the unit."""
-    refuse_text(sources, hypotheses, references)
+    check_is_list(sources, hypotheses, references)
     ends = BUCKETS[units.length] if ends is None else ends
     places: dict[int, list[int]] = {}
     for row, source in enumerate(normalized(sources)):

@@ -31,14 +31,14 @@ log = logging.getLogger("seq2seq")
 def asked_or_trained(asked: Tokenize, trained: Tokenize) -> Tokenize:
     """What a person asks for, else what the model was trained with. Raises SettingError where it is not installed."""
     wanted = trained if asked is Tokenize.AUTO else asked
-    refuse_missing(wanted)
+    check_nothing_missing(wanted)
     return wanted
 
 
 def tokenizer_for(language: str, texts: Sequence[str], asked: Tokenize = Tokenize.AUTO) -> str:
     """What BLEU counts in such texts. Raises SettingError for a tokenizer that was asked for and is not installed."""
     if asked is not Tokenize.AUTO:
-        refuse_missing(asked)
+        check_nothing_missing(asked)
         return asked.value
     own = _OF_LANGUAGE.get(base_language(language))
     if own is not None:
@@ -93,7 +93,7 @@ def length_unit(language: str, sources: Sequence[str]) -> str:
     return WORDS if writes_spaces(language, normalized(sources)) else CHARACTERS
 
 
-def refuse_moses(language: str, references: Sequence[str], name: str) -> None:
+def check_moses(language: str, references: Sequence[str], name: str) -> None:
     """Raises SettingError where there are no spaces, for Moses finds words by them, or hardly a word."""
     lines = normalized(references)
     if not writes_spaces(language, lines) or not any(len(line.split()) >= ORDER for line in moses(lines, language)):
@@ -101,7 +101,7 @@ def refuse_moses(language: str, references: Sequence[str], name: str) -> None:
                            f"{ORDER} in a row. Choose papers=false.")
 
 
-def refuse_missing(asked: Tokenize) -> None:
+def check_nothing_missing(asked: Tokenize) -> None:
     """Raises SettingError for a tokenizer whose package is not installed."""
     if not _is_installed(asked):
         raise SettingError(f"scoring.tokenize={asked.value} needs a package that is not installed. Install it, pip "

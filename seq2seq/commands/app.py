@@ -27,7 +27,7 @@ from seq2seq.commands.streams import safe_streams
 from seq2seq.commands.sweep import Measured, Record, check_direction, leave_record, read_all, records, show
 from seq2seq.errors import UserError
 from seq2seq.settings.reading import read_settings
-from seq2seq.storage.atomic import told
+from seq2seq.storage.atomic import describe_os_error
 
 T = TypeVar("T")
 CONFIGURATION = Path(__file__).resolve().parents[2] / "conf"
@@ -159,7 +159,7 @@ def _one_line(error: Exception, config_name: str) -> str | None:
 
     line = one_line(error, CONFIGURATION, config_name)  # first: some of Hydra's are OSErrors too
     if line is None and isinstance(error, OSError):
-        line = told(error)
+        line = describe_os_error(error)
     return line
 
 

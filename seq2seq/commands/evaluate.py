@@ -93,14 +93,14 @@ def score_labels(bundles: Sequence[Bundle], device: torch.device, settings: Eval
     """Shapes n_to_n and n_to_1: accuracy, each class, what is taken for what."""
     from seq2seq.evaluation import tables as showing
     from seq2seq.evaluation.files import open_files, read_stored
-    from seq2seq.evaluation.labels import compare_labels, evaluate_labels, refuse_uneven, write_label_evaluation
+    from seq2seq.evaluation.labels import check_even, compare_labels, evaluate_labels, write_label_evaluation
     from seq2seq.evaluation.translations import read_pairs
-    from seq2seq.inference.predictor import Predictor, refuse_faster_search
+    from seq2seq.inference.predictor import Predictor, check_plain_search
 
-    refuse_faster_search(settings.precision, settings.graphs, bundles[0])
+    check_plain_search(settings.precision, settings.graphs, bundles[0])
     predictor = Predictor(bundles, device=device, max_source_pieces=settings.max_source_pieces)
     pairs = read_pairs(settings, bundles[0])
-    refuse_uneven(pairs, predictor.shape)
+    check_even(pairs, predictor.shape)
     other = None if settings.compare is None else read_stored(settings.compare, pairs, settings.search)
     files = open_files(settings, bundles[0], pairs)
     log.info("labelling %d lines", len(pairs.sources))

@@ -42,7 +42,7 @@ def answers(settings: TranslateSettings, windows: Iterable[list[str]]) -> Iterat
     """The lines to write for each list of lines that is read: translations, or labels."""
     from seq2seq.commands.translation_file import json_line, label_json_line
     from seq2seq.inference.loading import open_bundles, open_rerank_models
-    from seq2seq.inference.predictor import Predictor, refuse_faster_search
+    from seq2seq.inference.predictor import Predictor, check_plain_search
     from seq2seq.inference.translator import Translator
     from seq2seq.settings.model import LABELS
 
@@ -53,7 +53,7 @@ def answers(settings: TranslateSettings, windows: Iterable[list[str]]) -> Iterat
     if settings.input is None and sys.stdin.isatty():
         log.info("%s to %s: type a sentence and Enter; Ctrl-D ends", *bundles[0].languages)
     if bundles[0].settings.shape in LABELS:
-        refuse_faster_search(settings.precision, settings.graphs, bundles[0])
+        check_plain_search(settings.precision, settings.graphs, bundles[0])
         predictor = Predictor(bundles, device=device, max_source_pieces=settings.max_source_pieces, long=settings.long,
                               n_best=n_best)
         for predictions in predictor.stream(windows, name=name):

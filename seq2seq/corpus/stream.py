@@ -80,7 +80,7 @@ class TrainingBatches:
             found.append(make_batch(*self._split.ids(rows), rows, self._labels))
         return found
 
-    def refuse_nothing(self) -> None:
+    def check_not_empty(self) -> None:
         """Raises SettingError when max_pieces leaves no pair."""
         if not len(self.rows):
             raise SettingError(f"training.max_pieces={self._max_pieces} leaves out all {self.left_out} "
@@ -91,7 +91,7 @@ class TrainingBatches:
 
         The next chunk is drawn by a thread while this one is trained on.
         """
-        self.refuse_nothing()
+        self.check_not_empty()
         epoch, chunk, first = start
         with ThreadPoolExecutor(max_workers=1) as drawer:
             ahead = drawer.submit(self.chunk, epoch, chunk)

@@ -27,7 +27,7 @@ from seq2seq.scoring import sentence_bleu
 from seq2seq.settings.evaluate import EvaluateSettings
 from seq2seq.settings.model import Shape
 from seq2seq.settings.reading import write_settings
-from seq2seq.settings.runs import each
+from seq2seq.settings.runs import as_list
 from seq2seq.settings.search import SearchKind, SearchSettings
 from seq2seq.storage.atomic import whole_file, writable_folder
 from seq2seq.text.lines import read_lines
@@ -217,7 +217,7 @@ def _identity(settings: EvaluateSettings, shape: Shape, pairs: Pairs) -> str:
         chosen.append(os.path.normpath(settings.runs[0]))
     if shape is Shape.N_TO_M:
         rerank = settings.rerank
-        chosen += [sorted(map(os.path.normpath, each(runs)))
+        chosen += [sorted(map(os.path.normpath, as_list(runs)))
                    for runs in (settings.runs[1:], rerank.backward, rerank.forward)]
         chosen += [rerank.second_decoder, rerank.search, rerank.backward_weight, rerank.forward_weight,
                    settings.precision.value, settings.scoring.tokenize.value,

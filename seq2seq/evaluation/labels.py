@@ -76,7 +76,7 @@ class LabelEvaluation:
         return self.sentences / self.seconds
 
 
-def refuse_uneven(pairs: Pairs, shape: Shape) -> None:
+def check_even(pairs: Pairs, shape: Shape) -> None:
     """Raises UserError with the first line that has not a label for every word, or for itself."""
     for number, (source, reference) in enumerate(zip(pairs.sources, pairs.references, strict=True), 1):
         line, labels = f"{pairs.name} line {number}", len(labels_of(reference, shape))

@@ -34,12 +34,12 @@ from seq2seq.scoring import (
     length_ratio,
     perplexity,
 )
-from seq2seq.scoring_units import asked_or_trained, checked_tokenizer, length_unit, refuse_moses
+from seq2seq.scoring_units import asked_or_trained, check_moses, checked_tokenizer, length_unit
 from seq2seq.settings.evaluate import EvaluateSettings
 from seq2seq.settings.model import LABELS, Shape
 from seq2seq.settings.reading import write_settings
 from seq2seq.settings.reranking import RerankSettings
-from seq2seq.settings.runs import each
+from seq2seq.settings.runs import as_list
 from seq2seq.text.lines import read_lines
 from seq2seq.tokenization.label_pieces import encode_source, encode_target
 
@@ -111,7 +111,7 @@ def units_of(pairs: Pairs, settings: EvaluateSettings, bundle: Bundle) -> Units:
     asked = asked_or_trained(settings.scoring.tokenize, bundle.settings.scoring.tokenize)
     tokenize = checked_tokenizer(target, pairs.references, asked, pairs.name)
     if settings.papers:
-        refuse_moses(target, pairs.references, pairs.name)
+        check_moses(target, pairs.references, pairs.name)
     return Units(tokenize, length_unit(source, pairs.sources))
 
 
@@ -143,7 +143,7 @@ def _written(rerank: RerankSettings) -> dict[str, Any] | None:
     if not rerank.active:
         return None
     written: dict[str, Any] = write_settings(rerank)
-    return written | {"backward": each(rerank.backward), "forward": each(rerank.forward)}
+    return written | {"backward": as_list(rerank.backward), "forward": as_list(rerank.forward)}
 
 
 class ReferenceLoss(NamedTuple):

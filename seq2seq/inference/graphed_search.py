@@ -16,7 +16,7 @@ from typing import NamedTuple
 import torch
 from torch import Tensor
 
-from seq2seq.cuda_graphs import Held, Recorder, Recording, rounded_up
+from seq2seq.cuda_graphs import GraphCache, Recorder, Recording, rounded_up
 from seq2seq.models.encoder_decoder import EncoderDecoder
 from seq2seq.models.fast.search_model import ForSearch
 from seq2seq.models.types import Memory, State
@@ -42,7 +42,7 @@ class GraphedSearch:
         self._model, self._recorder = model, recorder
         self.reverse_target, self.outputs = model.reverse_target, model.outputs
         network = model.model if isinstance(model, ForSearch) else model
-        self._held = Held[_Step](network.parameters(), GRAPHS)
+        self._held = GraphCache[_Step](network.parameters(), GRAPHS)
         self._filled: tuple[_Step, Memory] | None = None  # whose memory lies in which step's place
 
     def encode(self, source: Tensor, lengths: Tensor) -> Memory:

@@ -19,7 +19,7 @@ from seq2seq.models.encoder_decoder import EncoderDecoder
 from seq2seq.settings.device import Device
 from seq2seq.settings.model import Shape
 from seq2seq.settings.reranking import RerankSettings
-from seq2seq.settings.runs import Runs, each
+from seq2seq.settings.runs import Runs, as_list
 from seq2seq.tokenization.tokenizer import Tokenizer
 
 
@@ -28,7 +28,7 @@ def open_bundles(run: Runs, device: Device, setting: str = "run") -> tuple[list[
 
     Raises BundleError for a folder that is none, and SettingError for no folder, or folders that do not go together.
     """
-    folders = each(run)
+    folders = as_list(run)
     if not folders:
         raise SettingError(f"{setting}=[] names no model. Give the folder of a trained run: {setting}=FOLDER.")
     if device is Device.CUDA and not torch.cuda.is_available():
@@ -63,7 +63,7 @@ def _second_decoders(bundles: Sequence[Bundle]) -> list[Bundle]:
     if first.settings.shape is not Shape.N_TO_M:
         raise SettingError(f"rerank.second_decoder=true re-ranks translations, and {first.folder} is of "
                            f"shape={first.settings.shape.value}. Leave rerank.second_decoder= out.")
-    found = [dataclasses.replace(bundle, model=bundle.model.from_the_right()) for bundle in bundles
+    found = [dataclasses.replace(bundle, model=bundle.model.right_to_left_view()) for bundle in bundles
              if isinstance(bundle.model, EncoderDecoder) and bundle.model.reverse_decoder is not None]
     if not found:
         without = ", ".join(str(bundle.folder) for bundle in bundles)
@@ -77,7 +77,7 @@ def _opened(direction: str, runs: Runs, searched: Bundle, device: torch.device) 
     """The models of rerank.forward or rerank.backward."""
     backward, setting = direction == "backward", f"rerank.{direction}"
     languages = searched.languages[::-1] if backward else searched.languages
-    bundles = [load_bundle(Path(folder), str(device), setting) for folder in each(runs)]
+    bundles = [load_bundle(Path(folder), str(device), setting) for folder in as_list(runs)]
     for bundle in bundles:
         shapes = {bundle.settings.shape, searched.settings.shape}
         if bundle.languages != languages or shapes != {Shape.N_TO_M}:

@@ -20,7 +20,7 @@ import torch
 from seq2seq.bundle.bundle import Bundle
 from seq2seq.corpus.batch import pad_source
 from seq2seq.corpus.length_batches import longest_first
-from seq2seq.errors import SettingError, refuse_text
+from seq2seq.errors import SettingError, check_is_list
 from seq2seq.inference.loading import open_bundles
 from seq2seq.inference.long_lines import parts_of_words
 from seq2seq.models.labeller import Labeller, label_probabilities
@@ -28,8 +28,8 @@ from seq2seq.settings.device import Device, Precision
 from seq2seq.settings.model import LABELS, Shape
 from seq2seq.settings.reading import read_settings
 from seq2seq.settings.runs import Runs
-from seq2seq.settings.translate import MAX_SOURCE_PIECES, Choices, Long
-from seq2seq.text.lines import refuse_halves
+from seq2seq.settings.translate import MAX_SOURCE_PIECES, Choices, LongLinePolicy
+from seq2seq.text.lines import check_surrogates
 from seq2seq.tokenization.label_pieces import encode_source, label_names
 from seq2seq.tokenization.tokenizer import EOS
 from seq2seq.tokenization.words import is_blank, words
@@ -60,7 +60,8 @@ class Predictor:
     """A trained model of shape n_to_n or n_to_1, or several as an ensemble."""
 
     def __init__(self, bundles: Sequence[Bundle], *, device: torch.device | str = "cpu",
-                 max_source_pieces: int = MAX_SOURCE_PIECES, long: Long = Long.CUT, n_best: int = 1) -> None:
+                 max_source_pieces: int = MAX_SOURCE_PIECES, long: LongLinePolicy = LongLinePolicy.CUT,
+                 n_best: int = 1) -> None:
         """`n_best`: labels for every word or line. Raises SettingError for what the shape cannot do."""
         self.bundles, self.device, self.n_best = list(bundles), torch.device(device), n_best
         self.max_source_pieces, self.long, self.shape = max_source_pieces, long, bundles[0].settings.shape
@@ -68,7 +69,7 @@ class Predictor:
         if self.shape not in LABELS:
             raise SettingError(f"run={bundles[0].folder} is of shape={self.shape.value}, which gives no labels. Use "
                                "seq2seq.Translator.")
-        if long is Long.SPLIT and self.shape is Shape.N_TO_1:
+        if long is LongLinePolicy.SPLIT and self.shape is Shape.N_TO_1:
             raise SettingError("long=split cannot go with shape=n_to_1: parts of a line have labels of their own. "
                                "Choose long=cut, or raise max_source_pieces.")
         self._source, target = bundles[0].source_tokenizer, bundles[0].target_tokenizer
@@ -83,7 +84,8 @@ class Predictor:
 
     @classmethod
     def open(cls, run: Runs, device: Device = Device.AUTO,
-             max_source_pieces: int = MAX_SOURCE_PIECES, long: Long = Long.CUT, n_best: int = 1) -> Predictor:
+             max_source_pieces: int = MAX_SOURCE_PIECES, long: LongLinePolicy = LongLinePolicy.CUT,
+             n_best: int = 1) -> Predictor:
         """`load` with settings that have been read already."""
         bundles, place = open_bundles(run, device)
         return cls(bundles, device=place, max_source_pieces=max_source_pieces, long=long, n_best=n_best)
@@ -105,7 +107,7 @@ class Predictor:
 
     def stream(self, windows: Iterable[list[str]], *, name: str = "the input") -> Iterator[list[Prediction]]:
         """Labels lists of lines one after the other; lines count on from list to list."""
-        refuse_text(windows)
+        check_is_list(windows)
         first = 1
         for lines in windows:
             yield self.predict_lines(lines, first=first, name=name)
@@ -116,8 +118,8 @@ class Predictor:
 
         Raises UserError for a line that is no text (half a surrogate pair), TypeError for a text instead of a list.
         """
-        refuse_text(lines)
-        refuse_halves(lines, first, name)
+        check_is_list(lines)
+        check_surrogates(lines, first, name)
         every = encode_source(self._source, lines, self.shape)
         pieces, owners = [], []
         for row, ids in enumerate(every):
@@ -147,7 +149,7 @@ class Predictor:
         if left_out := len(ids) - sum(map(len, cuts)):
             log.warning("%s line %d has words of more than %d pieces: %d pieces at their ends are not read "
                         "(max_source_pieces)", name, number, limit, left_out)
-        if self.long is Long.CUT and len(cuts) > 1:
+        if self.long is LongLinePolicy.CUT and len(cuts) > 1:
             log.warning("%s line %d has %d pieces: its words are labelled in %d parts (max_source_pieces)", name,
                         number, len(ids), len(cuts))
         return [[ids[place] for place in cut] for cut in cuts]
@@ -169,7 +171,7 @@ class Predictor:
         return found
 
 
-def refuse_faster_search(precision: Precision, graphs: bool, bundle: Bundle) -> None:
+def check_plain_search(precision: Precision, graphs: bool, bundle: Bundle) -> None:
     """Labels come without search, and only that can be made faster so. Raises SettingError."""
     for asked, given, cure in ((precision is not Precision.FP32, f"precision={precision.value}", "precision=fp32"),
                                (graphs, "graphs=true", "graphs=false")):

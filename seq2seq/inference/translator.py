@@ -19,7 +19,7 @@ import torch
 
 from seq2seq.bundle.bundle import Bundle
 from seq2seq.bundle.length_limits import warn_of_cut, with_limit
-from seq2seq.errors import SettingError, UserError, refuse_text
+from seq2seq.errors import SettingError, UserError, check_is_list
 from seq2seq.inference.loading import open_bundles, open_rerank_models
 from seq2seq.inference.long_lines import parts
 from seq2seq.inference.minimum_bayes_risk import expected_bleu, shares
@@ -37,8 +37,8 @@ from seq2seq.settings.reranking import RerankSettings, check_not_renamed
 from seq2seq.settings.runs import Runs
 from seq2seq.settings.scoring import ScoringSettings, Tokenize
 from seq2seq.settings.search import SearchKind, SearchSettings
-from seq2seq.settings.translate import MAX_SOURCE_PIECES, Choices, Long
-from seq2seq.text.lines import refuse_halves
+from seq2seq.settings.translate import MAX_SOURCE_PIECES, Choices, LongLinePolicy
+from seq2seq.text.lines import check_surrogates
 from seq2seq.tokenization.label_pieces import encode_source, label_names
 from seq2seq.tokenization.tokenizer import EOS, UNK
 from seq2seq.tokenization.words import is_blank
@@ -53,7 +53,7 @@ class Translator:
 
     def __init__(self, bundles: Sequence[Bundle], search: SearchSettings, *, rerank: RerankModels | None = None,
                  device: torch.device | str = "cpu", precision: Precision = Precision.FP32, graphs: bool = False,
-                 max_source_pieces: int = MAX_SOURCE_PIECES, long: Long = Long.CUT,
+                 max_source_pieces: int = MAX_SOURCE_PIECES, long: LongLinePolicy = LongLinePolicy.CUT,
                  tokenize: Tokenize = Tokenize.AUTO) -> None:
         """`tokenize`: of search.mbr, AUTO as it was trained."""
         self.bundles, self.device = list(bundles), torch.device(device)
@@ -100,7 +100,7 @@ class Translator:
         reranking = read_settings(RerankSettings, {} if rerank is None else rerank, where="rerank")
         reranking.check_search(settings)
         scoring = read_settings(ScoringSettings, {"tokenize": tokenize}, where="scoring")
-        scoring.refuse_without_mbr(settings)
+        scoring.check_mbr(settings)
         bundles, opened_on = open_bundles(run, choice.device)
         return cls(bundles, settings, rerank=open_rerank_models(reranking, bundles, opened_on), device=opened_on,
                    precision=choice.precision, graphs=choice.graphs, max_source_pieces=max_source_pieces,
@@ -124,7 +124,7 @@ class Translator:
     def stream(self, windows: Iterable[list[str]], *, attention: bool = False,
                name: str = "the input") -> Iterator[list[Translation]]:
         """Translates lists of lines one after the other; lines count on from list to list."""
-        refuse_text(windows)
+        check_is_list(windows)
         first = 1
         for lines in windows:
             yield self.translate_lines(lines, first=first, attention=attention, name=name)
@@ -138,21 +138,21 @@ class Translator:
         name it beside `name`. Raises UserError for a line that is no text (half a surrogate pair), TypeError for a
         text instead of a list.
         """
-        refuse_text(lines)
+        check_is_list(lines)
         result = self._translated(lines, first, attention, name)
         warn_of_cut([one.cut for one in result], name, self.search, first)
         return result
 
     def _translated(self, lines: Sequence[str], first: int = 1, attention: bool = False,
                     name: str = "the input") -> list[Translation]:
-        refuse_halves(lines, first, name)
+        check_surrogates(lines, first, name)
         ids = encode_source(self._source, lines, self.shape)
         if self.shape is Shape.ONE_TO_N:
             self._refuse_unknown(lines, ids, first, name)
         rows = [row for row, line in enumerate(lines) if ids[row] and not is_blank(line)]
         texts = list(lines)  # of these pieces: models that re-rank read them in pieces of their own
         too_long = [row for row in rows if len(ids[row]) > self.max_source_pieces]
-        if self.long is Long.CUT:
+        if self.long is LongLinePolicy.CUT:
             for row in too_long:
                 log.warning("%s line %d has %d pieces: only the first %d are translated (max_source_pieces)",
                             name, first + row, len(ids[row]), self.max_source_pieces)

@@ -67,12 +67,12 @@ class EncoderDecoder(nn.Module):
         loss = self._loss(batch, memory, label_smoothing, scheduled_sampling, consistency, weights)
         if self.reverse_decoder is None or not self.training or weights is not None:
             return loss
-        other = self.from_the_right()
+        other = self.right_to_left_view()
         again = other._loss(batch, other._read_by_decoder(memory), label_smoothing, scheduled_sampling, consistency,
                             None)
         return Loss((loss.smoothed + again.smoothed) / 2, (loss.nll + again.nll) / 2)
 
-    def from_the_right(self) -> EncoderDecoder:
+    def right_to_left_view(self) -> EncoderDecoder:
         """The network that the second decoder makes of what both have in common: it writes y_M..y_1. The weights are
         these, not copies of them."""
         assert self.reverse_decoder is not None

@@ -22,7 +22,7 @@ class Precision(enum.Enum):
     INT8 = "int8"  # search on a CPU: the decoder's weights in eight bits, its states in seven (models/fast/int8.py)
 
 
-def refuse_precision(precision: Precision, other: Precision, what: str) -> None:
+def check_precision(precision: Precision, other: Precision, what: str) -> None:
     """Raises SettingError where `precision` is the `other` one, which `what` cannot work in."""
     if precision is other:
         choices = " or ".join(f"precision={one.value}" for one in Precision if one is not other)

@@ -5,10 +5,10 @@ from __future__ import annotations
 import dataclasses
 
 from seq2seq.errors import SettingError
-from seq2seq.settings.device import Device, Precision, refuse_precision
+from seq2seq.settings.device import Device, Precision, check_precision
 from seq2seq.settings.reading import check
 from seq2seq.settings.reranking import RerankSettings
-from seq2seq.settings.runs import each
+from seq2seq.settings.runs import as_list
 from seq2seq.settings.scoring import ScoringSettings
 from seq2seq.settings.search import SearchSettings
 from seq2seq.settings.translate import MAX_SOURCE_PIECES, need_run
@@ -42,7 +42,7 @@ class EvaluateSettings:
         for field in ("batch_pieces", "max_source_pieces", "threads"):
             check(self, field, at_least=1)
         check(self, "heat_maps", at_least=0)
-        refuse_precision(self.precision, Precision.AUTO, "search")
+        check_precision(self.precision, Precision.AUTO, "search")
         self.rerank.check_search(self.search)
         check(self, "resamples", at_least=100)
         if (self.source is None) != (self.reference is None):
@@ -52,4 +52,4 @@ class EvaluateSettings:
     @property
     def runs(self) -> list[str]:
         """The folders of `run`; the scores belong to the first."""
-        return each(self.run)
+        return as_list(self.run)

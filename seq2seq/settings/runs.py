@@ -8,6 +8,6 @@ from pathlib import Path
 Runs = str | Path | Sequence[str | Path] | None
 
 
-def each(runs: Runs) -> list[str]:
+def as_list(runs: Runs) -> list[str]:
     """The folders as a list, empty for null."""
     return [str(folder) for folder in ([runs] if isinstance(runs, (str, Path)) else runs or ())]

@@ -26,7 +26,7 @@ class Tokenize(enum.Enum):
 class ScoringSettings:
     tokenize: Tokenize = Tokenize.AUTO
 
-    def refuse_without_mbr(self, search: SearchSettings) -> None:
+    def check_mbr(self, search: SearchSettings) -> None:
         """Of translation: raises SettingError for tokens that nothing would count."""
         if self.tokenize is not Tokenize.AUTO and not search.mbr:
             raise SettingError(f"scoring.tokenize={self.tokenize.value} is what search.mbr compares candidates by, and "

@@ -6,7 +6,7 @@ import dataclasses
 import enum
 
 from seq2seq.errors import SettingError
-from seq2seq.settings.device import Device, Precision, refuse_precision
+from seq2seq.settings.device import Device, Precision, check_precision
 from seq2seq.settings.model import LABELS, AttentionFeed, ContextKind, NetworkSettings, Shape
 from seq2seq.settings.reading import check
 from seq2seq.settings.scoring import ScoringSettings, Tokenize
@@ -114,7 +114,7 @@ class TrainingSettings:
         for field in ("batch_pieces", "accumulate", "max_pieces", "max_updates", "max_epochs", "validate_every",
                       "log_every", "patience", "average_last", "threads", "valid_sentences"):
             check(self, field, at_least=1)
-        refuse_precision(self.precision, Precision.INT8, "training")
+        check_precision(self.precision, Precision.INT8, "training")
         check(self, "max_minutes", above=0)
         check(self, "checkpoint_minutes", above=0)
         check(self, "clip_norm", above=0)

@@ -6,7 +6,7 @@ import dataclasses
 import enum
 
 from seq2seq.errors import SettingError
-from seq2seq.settings.device import Device, Precision, refuse_precision
+from seq2seq.settings.device import Device, Precision, check_precision
 from seq2seq.settings.reading import check
 from seq2seq.settings.reranking import RerankSettings
 from seq2seq.settings.scoring import ScoringSettings
@@ -20,7 +20,7 @@ class Format(enum.Enum):
     JSONL = "jsonl"  # one JSON object in a line, with scores, pieces, alignment and the n best
 
 
-class Long(enum.Enum):
+class LongLinePolicy(enum.Enum):
     """What becomes of a line with more than max_source_pieces pieces. A tagger labels all its words, in parts."""
 
     CUT = "cut"      # only its beginning is translated, with a warning
@@ -32,12 +32,12 @@ class Choices:
     """Those that the library takes as words."""
 
     device: Device
-    long: Long
+    long: LongLinePolicy
     precision: Precision = Precision.FP32
     graphs: bool = False
 
     def __post_init__(self) -> None:
-        refuse_precision(self.precision, Precision.AUTO, "search")
+        check_precision(self.precision, Precision.AUTO, "search")
 
 
 @dataclasses.dataclass(kw_only=True)
@@ -47,7 +47,7 @@ class TranslateSettings:
     output: str | None = None           # file; null: standard output
     format: Format = Format.TEXT
     max_source_pieces: int = MAX_SOURCE_PIECES  # the most that are translated at once
-    long: Long = Long.CUT               # what becomes of longer lines
+    long: LongLinePolicy = LongLinePolicy.CUT               # what becomes of longer lines
     device: Device = Device.AUTO
     precision: Precision = Precision.FP32
     graphs: bool = False                # on CUDA: every step of search as one graph
@@ -60,9 +60,9 @@ class TranslateSettings:
         need_run(self.run)
         for field in ("max_source_pieces", "threads"):
             check(self, field, at_least=1)
-        refuse_precision(self.precision, Precision.AUTO, "search")
+        check_precision(self.precision, Precision.AUTO, "search")
         self.rerank.check_search(self.search)
-        self.scoring.refuse_without_mbr(self.search)
+        self.scoring.check_mbr(self.search)
         if self.format is Format.TEXT and self.search.n_best > 1:
             raise SettingError(
                 f"search.n_best={self.search.n_best} needs format=jsonl: format=text has one translation in a line."

@@ -111,7 +111,7 @@ def writing(path: Path) -> Iterator[None]:
         raise UserError(f"{path} cannot be written: {_CURES[error.errno]}.") from error
 
 
-def told(error: OSError) -> str | None:
+def describe_os_error(error: OSError) -> str | None:
     """One line about an error of disk or permissions at a known path; None for an error of another kind."""
     if error.errno not in _CURES or not isinstance(error.filename, (str, os.PathLike)):
         return None

@@ -158,7 +158,7 @@ def _ready(descriptor: int) -> bool:
         return True
 
 
-def refuse_halves(lines: Sequence[str], first: int, name: str) -> None:
+def check_surrogates(lines: Sequence[str], first: int, name: str) -> None:
     """Raises UserError for a line that is no text, TypeError for one that is not a `str`; `first` is the number of the
     first line in `name`."""
     for number, line in enumerate(lines, first):

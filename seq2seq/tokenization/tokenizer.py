@@ -14,7 +14,7 @@ from pathlib import Path
 
 import sentencepiece
 
-from seq2seq.errors import BundleError, refuse_text
+from seq2seq.errors import BundleError, check_is_list
 from seq2seq.text.normalization import unicode
 
 PAD, UNK, BOS, EOS = 0, 1, 2, 3
@@ -66,7 +66,7 @@ class Tokenizer:
 
     def encode(self, lines: Sequence[str], threads: int = 1) -> list[list[int]]:
         """Piece ids of every line, the best segmentation."""
-        refuse_text(lines)
+        check_is_list(lines)
         return self._processor.encode(self._given(lines), num_threads=threads)
 
     def surfaces(self, line: str) -> list[str]:

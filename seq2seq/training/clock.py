@@ -12,15 +12,15 @@ from collections.abc import Iterator
 
 import torch
 
-from seq2seq.distributed import Team
+from seq2seq.distributed import ProcessGroup
 from seq2seq.training.interruption import Interruption
 from seq2seq.training.state import TrainState
 
 
 class Clock:
-    def __init__(self, state: TrainState, device: torch.device, checkpoint_minutes: float, team: Team) -> None:
+    def __init__(self, state: TrainState, device: torch.device, checkpoint_minutes: float, group: ProcessGroup) -> None:
         self._state, self._device, self._checkpoint_seconds = state, device, 60 * checkpoint_minutes
-        self._team = team
+        self._group = group
         self._start = time.monotonic() - state.seconds
         self._saved = time.monotonic()
         self.interrupted = self.save_due = False
@@ -32,7 +32,7 @@ class Clock:
         """
         due = time.monotonic() - self._saved >= self._checkpoint_seconds
         seconds, save = self._of_main_process(self._seconds(), float(due))
-        self._state.seconds, save, stop = self._team.largest(seconds, save, float(interruption.wanted))
+        self._state.seconds, save, stop = self._group.largest(seconds, save, float(interruption.wanted))
         self.interrupted, self.save_due = bool(stop), bool(save)
 
     def saved(self) -> None:
@@ -50,12 +50,12 @@ class Clock:
         before = self._seconds()
         yield
         now = self._seconds()
-        self._state.seconds, aside = self._team.largest(*self._of_main_process(now, now - before))
+        self._state.seconds, aside = self._group.largest(*self._of_main_process(now, now - before))
         self._state.aside_seconds += aside
 
     def _seconds(self) -> float:
         return time.monotonic() - self._start
 
     def _of_main_process(self, *numbers: float) -> tuple[float, ...]:
-        """Numbers of which `Team.largest` finds those of the main process: none is negative."""
-        return numbers if self._team.leads else (0.0,) * len(numbers)
+        """Numbers of which `ProcessGroup.largest` finds those of the main process: none is negative."""
+        return numbers if self._group.is_main else (0.0,) * len(numbers)

@@ -22,7 +22,7 @@ log = logging.getLogger("seq2seq")
 _CURES = {Shape.N_TO_N: "data=tagging", Shape.N_TO_1: "data=classification", Shape.ONE_TO_N: "data=generation"}
 
 
-def refuse_unfit(shape: Shape, split: Split, source: Tokenizer, place: Path) -> None:
+def check_fits_shape(shape: Shape, split: Split, source: Tokenizer, place: Path) -> None:
     """Raises CorpusError with the first pair of a split that does not fit; `place` is the split's folder.
 
     Warns of labels of the training split that nothing can learn.
@@ -55,7 +55,7 @@ def refuse_unfit(shape: Shape, split: Split, source: Tokenizer, place: Path) -> 
                     lost, _CURES[shape])
 
 
-def refuse_two_vocabularies(settings: TrainSettings, folder: Path) -> None:
+def check_vocabularies(settings: TrainSettings, folder: Path) -> None:
     """Raises SettingError for model.tie=all, which needs one vocabulary; the corpus in `folder` has two."""
     if settings.model.tie is Tie.ALL:
         raise SettingError(f"model.tie=all needs one vocabulary for both sides, and {folder} has two. "

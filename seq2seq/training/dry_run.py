@@ -43,14 +43,14 @@ class Estimate:
 
 def probe(settings: TrainSettings) -> Estimate:
     """Measures and prints; raises UserError where training would, also when the memory does not suffice."""
-    team, device = begin(settings)
+    group, device = begin(settings)
     corpus = PackedCorpus.open(settings.corpus)
-    with team.meet(device):
-        precision = team.first(resolve_precision(settings.training.precision, device))
+    with group.meet(device):
+        precision = group.first(resolve_precision(settings.training.precision, device))
         settings = with_precision(settings, precision)
-        found = _measure(Run(settings, corpus, Path(settings.run), team, device))
-    if team.leads:
-        print("\n".join(lines(found, settings.training, f"{precision.value} on {device.type}", team.size)))
+        found = _measure(Run(settings, corpus, Path(settings.run), group, device))
+    if group.is_main:
+        print("\n".join(lines(found, settings.training, f"{precision.value} on {device.type}", group.size)))
     return found
 
 
@@ -71,7 +71,7 @@ def lines(found: Estimate, training: TrainingSettings, where: str, processes: in
 
 def _measure(run: Run) -> Estimate:
     batches, device = run.batches, run.device
-    batches.refuse_nothing()
+    batches.check_not_empty()
     # A training run holds the chunk it is at and the next one, and writes events for TensorBoard.
     first, _ahead = batches.chunk(0, 0), batches.chunk(*divmod(1, batches.chunks))
     import torch.utils.tensorboard  # noqa: F401
@@ -89,7 +89,7 @@ def _measure(run: Run) -> Estimate:
         run.update(batch)
     _wait(device)
     run.watch.check()
-    seconds, peak = run.team.largest((time.monotonic() - start) / len(timed), _peak(device))
+    seconds, peak = run.group.largest((time.monotonic() - start) / len(timed), _peak(device))
     shapes = dict.fromkeys((len(each.rows), each.source.shape[1], each.target_out.shape[1]) for each in large)
     return Estimate(
         shapes=list(shapes), peak=peak, available=_available(device), seconds=seconds,

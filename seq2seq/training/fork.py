@@ -62,10 +62,10 @@ def fork(settings: TrainSettings, corpus: PackedCorpus, model: nn.Module,
     content["state"] = state.written()
     updates = state.updates
     log.info("forked from %s at update %d: %s", parent, updates,
-             ", ".join(run_folder.told_difference(row) for row in rows) or "the same settings")
+             ", ".join(run_folder.describe_difference(row) for row in rows) or "the same settings")
     if other:
         log.warning("fork=%s: %s: the weights fit, but were trained for another network. Unless that is meant, give "
-                    "the old value.", parent, ", ".join(map(run_folder.told_difference, other)))
+                    "the old value.", parent, ", ".join(map(run_folder.describe_difference, other)))
     if over := state.stop_reason(settings.training):
         log.warning("%s before the first update: updates, epochs and minutes count on, and fork=%s stands at update "
                     "%d, epoch %.2f, %.1f minutes. To train further, give more than that.", over, parent, updates,
@@ -80,7 +80,7 @@ def _check_fit(parent: Path, held: dict[str, torch.Tensor], model: nn.Module,
     for name in sorted(wanted.keys() | held.keys()):
         there, here = (list(weights[name].shape) if name in weights else "missing" for weights in (held, wanted))
         if there != here:
-            words = " ".join(run_folder.told_setting(key, old) for key, old, _ in other)
+            words = " ".join(run_folder.describe_setting(key, old) for key, old, _ in other)
             cure = (f"Give the settings that it was trained with: {words}" if words else
                     f"Its {run_folder.SETTINGS} is not what it was trained with. Give another run.")
             raise SettingError(f"fork={parent}: the network does not fit: {name} is {there} there and {here} here. "

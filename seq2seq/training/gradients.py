@@ -1,4 +1,4 @@
-"""The gradient of one batch, in parts and over the team: forward and backward, by the model as it is.
+"""The gradient of one batch, in parts and over the group: forward and backward, by the model as it is.
 
     g = (1 / M) sum over the batch of grad loss        M: real target pieces of the batch, over parts and processes
 
@@ -16,7 +16,7 @@ from torch import nn
 from seq2seq.corpus.batch import Batch
 from seq2seq.cuda_graphs import cuda_recorder
 from seq2seq.device import autocast
-from seq2seq.distributed import Team
+from seq2seq.distributed import ProcessGroup
 from seq2seq.errors import SettingError
 from seq2seq.models.build import Network
 from seq2seq.models.types import Loss
@@ -41,12 +41,12 @@ class Gradients(Protocol):
         ...
 
 
-def build_gradients(model: Network, settings: TrainSettings, team: Team, device: torch.device) -> Gradients:
+def build_gradients(model: Network, settings: TrainSettings, group: ProcessGroup, device: torch.device) -> Gradients:
     """Raises SettingError where training.graphs=true cannot be."""
     if not settings.training.graphs:
-        return ModelGradients(model, settings, team, device)
-    if team.size > 1:  # they exchange gradients in the midst of the backward pass
-        raise SettingError(f"training.graphs=true is for one process, and these are {team.size}. Start one, or choose "
+        return ModelGradients(model, settings, group, device)
+    if group.size > 1:  # they exchange gradients in the midst of the backward pass
+        raise SettingError(f"training.graphs=true is for one process, and these are {group.size}. Start one, or choose "
                            "training.graphs=false.")
     return GraphedGradients(model, settings.training, cuda_recorder(device, "training.graphs"), device)
 
@@ -54,26 +54,26 @@ def build_gradients(model: Network, settings: TrainSettings, team: Team, device:
 class ModelGradients:
     """Calls the model on this process's rows, in `training.accumulate` parts one after the other."""
 
-    def __init__(self, model: Network, settings: TrainSettings, team: Team, device: torch.device) -> None:
-        self._training, self._team, self._device = settings.training, team, device
-        self._model = team.wrap(model, has_unused_parameters=_has_unused(settings))
+    def __init__(self, model: Network, settings: TrainSettings, group: ProcessGroup, device: torch.device) -> None:
+        self._training, self._group, self._device = settings.training, group, device
+        self._model = group.wrap(model, has_unused_parameters=_has_unused(settings))
 
     def __call__(self, batch: Batch) -> Loss:
-        training, team = self._training, self._team
-        count, pieces = training.accumulate * team.size, batch.pieces
+        training, group = self._training, self._group
+        count, pieces = training.accumulate * group.size, batch.pieces
         zero = torch.zeros((), dtype=torch.float64, device=self._device)
         sums = Loss(zero, zero.clone())
         for step in range(training.accumulate):
-            part, weight = batch.part(step * team.size + team.rank, count), 1.0
-            if part is None:  # fewer rows than parts: the team waits for every gradient, so give it a zero
+            part, weight = batch.part(step * group.size + group.rank, count), 1.0
+            if part is None:  # fewer rows than parts: the process group waits for every gradient, so give it a zero
                 part, weight = batch.part(0, len(batch.rows)), 0.0
             assert part is not None
             with self._gradients_stay(step + 1 < training.accumulate), named_shortage(part):
                 with autocast(training.precision, self._device):
                     loss = self._model(part.to(self._device), training.label_smoothing, training.scheduled_sampling,
                                        training.consistency)
-                # The team averages gradients: times its size that is their sum.
-                (loss.smoothed * (weight * team.size / pieces)).backward()
+                # The process group averages gradients: times its size that is their sum.
+                (loss.smoothed * (weight * group.size / pieces)).backward()
             sums.smoothed.add_(loss.smoothed.detach() * weight)
             sums.nll.add_(loss.nll.detach() * weight)
         return sums
@@ -82,7 +82,7 @@ class ModelGradients:
         return batch.source.numel() + batch.target_out.numel()
 
     def _gradients_stay(self, stay: bool) -> contextlib.AbstractContextManager:
-        # Only the last part's backward pass sums over the team.
+        # Only the last part's backward pass sums over the process group.
         if stay and isinstance(self._model, nn.parallel.DistributedDataParallel):
             return self._model.no_sync()
         return contextlib.nullcontext()

@@ -17,7 +17,7 @@ import torch
 from torch import Tensor, nn
 
 from seq2seq.corpus.batch import Batch
-from seq2seq.cuda_graphs import Held, Recorder, Recording, own_draws, rounded_up
+from seq2seq.cuda_graphs import GraphCache, Recorder, Recording, own_draws, rounded_up
 from seq2seq.device import autocast
 from seq2seq.models.build import Network
 from seq2seq.models.types import Loss
@@ -38,7 +38,7 @@ class GraphedGradients:
 
     def __init__(self, model: Network, training: TrainingSettings, recorder: Recorder, device: torch.device) -> None:
         self._model, self._training, self._device = model, training, device
-        self._recorder, self._held = recorder, Held[_Step](model.parameters(), GRAPHS)
+        self._recorder, self._held = recorder, GraphCache[_Step](model.parameters(), GRAPHS)
         self._share = torch.zeros((), device=device)  # 1 / M: it changes, so it is no number of Python's
         self._sums: list[tuple[nn.Parameter, Tensor]] = []  # where the graphs add up the gradients
 

@@ -15,7 +15,7 @@ from torch import Tensor
 
 from seq2seq.corpus.length_batches import valid_batches
 from seq2seq.corpus.packed import PackedCorpus, Split
-from seq2seq.distributed import Team
+from seq2seq.distributed import ProcessGroup
 from seq2seq.models.build import Network
 from seq2seq.models.labeller import Labeller, label_probabilities
 from seq2seq.scoring import bleu, chrf
@@ -35,7 +35,7 @@ class Judgement(NamedTuple):
     samples: list[tuple[str, str, str]]  # (source, reference, answer)
 
 
-Judge = Callable[[Network], Judgement]  # of a network in evaluation mode; every process of the team must call it
+Judge = Callable[[Network], Judgement]  # of a network in evaluation mode; every process must call it
 
 
 def bleu_tokenizer(settings: TrainSettings, corpus: PackedCorpus) -> str | None:
@@ -51,15 +51,16 @@ def bleu_tokenizer(settings: TrainSettings, corpus: PackedCorpus) -> str | None:
 
 
 def build_judge(shape: Shape, split: Split, tokenizers: tuple[Tokenizer, Tokenizer], *, search: SearchSettings,
-                budget: int, sentences: int | None, device: torch.device, team: Team, tokenize: str | None) -> Judge:
+                budget: int, sentences: int | None, device: torch.device, group: ProcessGroup,
+                tokenize: str | None) -> Judge:
     """`sentences`: only so many, the first ones, are answered; `budget`: padded pieces at once, for labels.
 
     `tokenize`: of BLEU (scoring.py); None: texts get no score.
     """
     rows = _answered(split, sentences)
     if shape in LABELS:
-        return AccuracyJudge(split, rows, tokenizers[1], budget, device, team)
-    return TextJudge(split, rows, tokenizers[1], search, device, team, tokenize=tokenize)
+        return AccuracyJudge(split, rows, tokenizers[1], budget, device, group)
+    return TextJudge(split, rows, tokenizers[1], search, device, group, tokenize=tokenize)
 
 
 def _answered(split: Split, sentences: int | None) -> range:
@@ -70,12 +71,12 @@ class TextJudge:
     """Writes a text for every source, by search, and compares it with the reference."""
 
     def __init__(self, split: Split, rows: range, target: Tokenizer, search: SearchSettings, device: torch.device,
-                 team: Team, *, tokenize: str | None) -> None:
+                 group: ProcessGroup, *, tokenize: str | None) -> None:
         """`tokenize`: of BLEU; None: the texts get no score."""
-        self._target, self._search, self._device, self._team, self._tokenize = target, search, device, team, tokenize
+        self._target, self._search, self._device, self._group, self._tokenize = target, search, device, group, tokenize
         self._sources, self._references = split.text(rows)
         # An empty list for `ids` of no rows is fine: more processes than sentences.
-        self._rows = rows[team.rank::team.size]
+        self._rows = rows[group.rank::group.size]
         self._ids = [ids.tolist() for ids in split.ids(self._rows)[0]]
 
     def __call__(self, model: Network) -> Judgement:
@@ -96,7 +97,7 @@ class TextJudge:
                               numbers=self._rows) if self._ids else []
         texts = self._target.decode([best[0].pieces for best in found])
         own = {row: (text, best[0].cut) for row, text, best in zip(self._rows, texts, found, strict=True)}
-        answers = _gathered(self._team, own)
+        answers = _gathered(self._group, own)
         return [text for text, _ in answers], sum(cut for _, cut in answers)
 
 
@@ -104,10 +105,10 @@ class AccuracyJudge:
     """Labels every source and counts those that are right."""
 
     def __init__(self, split: Split, rows: range, target: Tokenizer, budget: int, device: torch.device,
-                 team: Team) -> None:
-        self._names, self._device, self._team = label_names(target), device, team
+                 group: ProcessGroup) -> None:
+        self._names, self._device, self._group = label_names(target), device, group
         self._sources, self._references = split.text(rows)
-        self._batches = list(valid_batches(split, budget, labels=True, first=len(rows)))[team.rank::team.size]
+        self._batches = list(valid_batches(split, budget, labels=True, first=len(rows)))[group.rank::group.size]
 
     def __call__(self, model: Network) -> Judgement:
         assert isinstance(model, Labeller)
@@ -120,8 +121,8 @@ class AccuracyJudge:
             right += ((labels == batch.target_out) & (batch.target_out != PAD)).sum()
             total += batch.target_lengths.sum()
             own |= self._written(batch.rows, labels, batch.target_lengths)
-        self._team.sum(right, total)
-        answers = _gathered(self._team, own)
+        self._group.sum(right, total)
+        answers = _gathered(self._group, own)
         return Judgement({"accuracy": 100 * (right / total).item(), "labels": int(total.item()),
                           "sentences": len(answers)},
                          _some(list(zip(self._sources, self._references, answers, strict=True))))
@@ -136,8 +137,8 @@ def _some(answered: Sequence[tuple[str, str, str]]) -> list[tuple[str, str, str]
     return list(answered[:: max(1, len(answered) // SAMPLES)][:SAMPLES])
 
 
-def _gathered(team: Team, own: dict[int, A]) -> list[A]:
+def _gathered(group: ProcessGroup, own: dict[int, A]) -> list[A]:
     together: dict[int, A] = {}
-    for part in team.gather(own):
+    for part in group.gather(own):
         together.update(part)
     return [together[row] for row in sorted(together)]

@@ -23,7 +23,7 @@ from seq2seq.bundle.length_limits import trained_factor, with_factor
 from seq2seq.corpus.batch import Batch
 from seq2seq.corpus.packed import PackedCorpus
 from seq2seq.corpus.stream import TrainingBatches
-from seq2seq.distributed import Team
+from seq2seq.distributed import ProcessGroup
 from seq2seq.errors import CorpusError
 from seq2seq.models.build import build_model
 from seq2seq.models.encoder_decoder import EncoderDecoder
@@ -35,7 +35,7 @@ from seq2seq.training.averaging import WeightAverage
 from seq2seq.training.batch_plan import batch_plan, fit_position
 from seq2seq.training.checkpoint import checkpoints, load_checkpoint, place_of, save_checkpoint
 from seq2seq.training.clock import Clock
-from seq2seq.training.corpus_check import refuse_two_vocabularies, refuse_unfit
+from seq2seq.training.corpus_check import check_fits_shape, check_vocabularies
 from seq2seq.training.divergence import FiniteWatch
 from seq2seq.training.gradients import build_gradients
 from seq2seq.training.interruption import Interruption
@@ -54,29 +54,29 @@ log = logging.getLogger("seq2seq")
 class Run:
     """The parts of a training run, built from its settings, and the record of its numbers."""
 
-    def __init__(self, settings: TrainSettings, corpus: PackedCorpus, folder: Path, team: Team,
+    def __init__(self, settings: TrainSettings, corpus: PackedCorpus, folder: Path, group: ProcessGroup,
                  device: torch.device) -> None:
         self.settings, self.corpus, self.folder = settings, corpus, folder
-        self.team, self.device, self.plan = team, device, batch_plan(settings, corpus.hash)
+        self.group, self.device, self.plan = group, device, batch_plan(settings, corpus.hash)
         self.training, self.tokenizers = settings.training, corpus.tokenizers()
         torch.manual_seed(settings.seed)
         source, target = self.tokenizers
         if source is not target:
-            refuse_two_vocabularies(settings, corpus.folder)
+            check_vocabularies(settings, corpus.folder)
         self.model = build_model(settings, len(source), len(target), source.word_starts).to(device)
-        self.gradients = build_gradients(self.model, settings, team, device)
+        self.gradients = build_gradients(self.model, settings, group, device)
         self.tokenize = bleu_tokenizer(settings, corpus)
         self.max_length_factor = trained_factor(settings, corpus.split("train"))
         if self.training.risk > 0:
             assert isinstance(self.model, EncoderDecoder) and self.tokenize is not None  # TrainSettings sees to it
-            self.gradients = RiskGradients(self.gradients, self.model, self.training, target, team, device,
+            self.gradients = RiskGradients(self.gradients, self.model, self.training, target, group, device,
                                            self.tokenize, self.max_length_factor)
         self.optimizer = build_optimizer(self.model, settings.optimizer)
         self.average = WeightAverage(self.model, self.training.averaging, decay=self.training.ema_decay,
                                      last=self.training.average_last)
         labels, train, valid = settings.shape in LABELS, corpus.split("train"), corpus.split("valid")
         for name, split in (("train", train), ("valid", valid)):
-            refuse_unfit(settings.shape, split, source, corpus.folder / name)
+            check_fits_shape(settings.shape, split, source, corpus.folder / name)
         self.batches = TrainingBatches(
             train, budget=self.training.batch_pieces, max_pieces=self.training.max_pieces, seed=settings.seed,
             samplers=samplers(self.training.subword_sampling, self.tokenizers), labels=labels,
@@ -84,9 +84,9 @@ class Run:
         budget = max(1, self.training.batch_pieces // self.training.accumulate)
         search = with_factor(settings.search, self.max_length_factor)
         judge = build_judge(settings.shape, valid, self.tokenizers, search=search, budget=budget,
-                            sentences=self.training.valid_sentences, device=device, team=team, tokenize=self.tokenize)
+                            sentences=self.training.valid_sentences, device=device, group=group, tokenize=self.tokenize)
         self.validator = Validator(valid, judge, budget=budget, labels=labels, device=device,
-                                   precision=self.training.precision, team=team)
+                                   precision=self.training.precision, group=group)
         self.state, self.meter, self.watch = TrainState(), Meter(device), FiniteWatch(
             device, len(self.tokenizers[1]), self.training.max_loss_factor)
         self.validation: dict[str, Any] | None = None  # figures of the last one, for last/
@@ -101,12 +101,12 @@ class Run:
             return self.state
         self.introduce()
         with contextlib.ExitStack() as stack:
-            self.display = stack.enter_context(Display(self.folder.name, shown=self.team.leads))
+            self.display = stack.enter_context(Display(self.folder.name, shown=self.group.is_main))
             self.interruption = stack.enter_context(Interruption())
-            if self.team.leads:
+            if self.group.is_main:
                 self.metrics = stack.enter_context(
                     MetricsWriter(self.folder, self.state.updates, self.state.validated))
-            self.clock = Clock(self.state, self.device, self.training.checkpoint_minutes, self.team)
+            self.clock = Clock(self.state, self.device, self.training.checkpoint_minutes, self.group)
             if self.start is not None:
                 self.start = None
                 self.save()  # from now on the run it was forked from may go on, or go
@@ -115,8 +115,8 @@ class Run:
 
     def is_complete(self) -> bool:
         """True when a run that is over has been judged and has its last/: else it was killed while it ended."""
-        whole = run_folder.is_complete(self.folder, self.state.updates) if self.team.leads else None
-        return self.state.validated == self.state.updates and self.team.first(whole)
+        whole = run_folder.is_complete(self.folder, self.state.updates) if self.group.is_main else None
+        return self.state.validated == self.state.updates and self.group.first(whole)
 
     def loop(self) -> None:
         state, training, every = self.state, self.training, self.training.validate_every
@@ -125,7 +125,7 @@ class Run:
                 try:
                     batch, position, epochs = next(batches)
                 except CorpusError:
-                    if self.team.size == 1:  # the others do not know of it, and saving takes all
+                    if self.group.size == 1:  # the others do not know of it, and saving takes all
                         self.save()  # what was trained on until now was read before the change
                     raise
                 self.update(batch)
@@ -145,16 +145,16 @@ class Run:
 
     def update(self, batch: Batch) -> None:
         """One step of the optimizer on the global batch; this process computes its own rows of it."""
-        state, training, team = self.state, self.training, self.team
+        state, training, group = self.state, self.training, self.group
         number = state.updates + 1
         rate = learning_rate(self.settings.optimizer, number, progress=self.progress(),
                              plateaus=state.plateaus)
-        for group in self.optimizer.param_groups:
-            group["lr"] = rate
-        torch.manual_seed(_seed(self.settings.seed, number, team.rank))
+        for parameters in self.optimizer.param_groups:
+            parameters["lr"] = rate
+        torch.manual_seed(_seed(self.settings.seed, number, group.rank))
         loss = self.gradients(batch)
         self.meter.add(loss)
-        team.sum(loss.nll)
+        group.sum(loss.nll)
         norm = nn.utils.clip_grad_norm_(self.model.parameters(), training.clip_norm or float("inf"))
         self.watch.see(number, batch.rows, loss.nll / batch.pieces, norm)
         self.optimizer.step()
@@ -166,10 +166,10 @@ class Run:
         """One kind=train line of the figures since the last one."""
         self.watch.check()
         state = self.state
-        self.team.sum(self.meter.nll, self.meter.smoothed)
+        self.group.sum(self.meter.nll, self.meter.smoothed)
         figures = self.meter.read(state.training_seconds)
         self.meter.reset(state.training_seconds)
-        if not self.team.leads:
+        if not self.group.is_main:
             return
         self.metrics.write("train", state.updates, {
             "epoch": state.epochs, **figures, "seconds": state.seconds})
@@ -187,9 +187,9 @@ class Run:
                 before = self.state.judged_by(self.training.best_by)
                 better = self.state.judge(found.figures(), self.training.best_by, self.settings.optimizer)
                 self.validation = found.figures()
-                if better and self.team.leads:
+                if better and self.group.is_main:
                     self.save_bundle(run_folder.BEST)
-        if self.team.leads:
+        if self.group.is_main:
             state = self.state
             self.metrics.write("valid", state.updates, {
                 "epoch": state.epochs, **found.figures(), "best": better, "seconds": state.seconds})
@@ -199,16 +199,16 @@ class Run:
     def save(self) -> None:
         """A checkpoint that this update's line of figures is not behind."""
         self.watch.check()
-        self.team.sum(self.meter.nll, self.meter.smoothed)
+        self.group.sum(self.meter.nll, self.meter.smoothed)
         with self.clock.aside():
-            if self.team.leads:
+            if self.group.is_main:
                 self.metrics.flush()
                 save_checkpoint(self.folder / run_folder.CHECKPOINTS, self.state.updates, {
-                    "processes": self.team.size, "plan": self.plan, "state": self.state.written(),
+                    "processes": self.group.size, "plan": self.plan, "state": self.state.written(),
                     "meter": self.meter.state_dict(), "model": self.model.state_dict(),
                     "optimizer": self.optimizer.state_dict(), "average": self.average.state_dict(),
                     "validation": self.validation})
-        if not self.team.leads:  # what was summed is counted by the leader from now on
+        if not self.group.is_main:  # what was summed is counted by the leader from now on
             self.meter.clear_sums()
         self.watch.saved(self.state.updates, place_of(self.folder / run_folder.CHECKPOINTS, self.state.updates))
         self.clock.saved()
@@ -217,7 +217,7 @@ class Run:
         """Takes up the newest checkpoint, or what the run was forked from, if there is one."""
         folder = self.folder / run_folder.CHECKPOINTS
         content = load_checkpoint(folder) or self.start
-        self.team.same(0 if content is None else content["state"]["updates"], f"the newest checkpoint in {folder}")
+        self.group.same(0 if content is None else content["state"]["updates"], f"the newest checkpoint in {folder}")
         if content is None:
             return
         self.state = TrainState.read(content["state"])
@@ -226,18 +226,18 @@ class Run:
         self.optimizer.load_state_dict(content["optimizer"])
         self.average.load_state_dict(content["average"])
         self.meter.load_state_dict(content["meter"])
-        if not self.team.leads:
+        if not self.group.is_main:
             self.meter.clear_sums()
         self.validation = content["validation"]
         for place in reversed(checkpoints(folder)):
             if int(place.name) <= self.state.updates:  # a newer one is damaged
                 self.watch.saved(int(place.name), place)
-        report.processes(self.team.size, content.get("processes", self.team.size))
+        report.processes(self.group.size, content.get("processes", self.group.size))
 
     def finish(self, reason: str | None) -> None:
         """Saves, writes last/ and says why it is over; `reason` is None after a signal."""
         self.save()
-        if not self.team.leads:
+        if not self.group.is_main:
             return
         with self.average.applied():
             self.save_bundle(run_folder.LAST)
@@ -267,7 +267,7 @@ class Run:
         log.info("%s: %s, %s, context %s, %s parameters, %s on %s%s", self.folder, self.settings.shape.value,
                  self.settings.cell.kind.value, self.settings.context.kind.value, f"{parameters:,}",
                  training.precision.value, self.device.type,
-                 f" x {self.team.size}" if self.team.size > 1 else "")
+                 f" x {self.group.size}" if self.group.size > 1 else "")
         log.info("%s: %s training pairs%s", self.corpus.folder, f"{len(batches.rows):,}",
                  f" ({batches.left_out:,} with a side of more than {training.max_pieces} pieces left out)"
                  if batches.left_out else "")

@@ -22,7 +22,7 @@ from torch import Tensor
 
 from seq2seq.corpus.batch import Batch, make_batch
 from seq2seq.device import autocast
-from seq2seq.distributed import Team
+from seq2seq.distributed import ProcessGroup
 from seq2seq.models.encoder_decoder import EncoderDecoder
 from seq2seq.models.fast.search_model import ForSearch
 from seq2seq.models.types import Loss
@@ -38,30 +38,30 @@ from seq2seq.training.gradients import Gradients
 class RiskGradients:
     """The gradient of the mixed loss: that of the likelihood, and K more passes of the draws.
 
-    Each process of a team draws for its own rows of the batch, and they draw what one process would.
+    Each process of a group draws for its own rows of the batch, and they draw what one process would.
     """
 
     def __init__(self, likelihood: Gradients, model: EncoderDecoder, training: TrainingSettings, target: Tokenizer,
-                 team: Team, device: torch.device, tokenize: str = "13a",
+                 group: ProcessGroup, device: torch.device, tokenize: str = "13a",
                  max_length_factor: float | None = None) -> None:
         """`tokenize`: of BLEU (scoring.py); `max_length_factor`: of the draws (length_limits.py)."""
         self._max_length_factor = max_length_factor
         self._likelihood, self._model, self._training = likelihood, model, training
-        self._target, self._team, self._device, self._tokenize = target, team, device, tokenize
-        self._ends = [model] if model.reverse_decoder is None else [model, model.from_the_right()]
+        self._target, self._group, self._device, self._tokenize = target, group, device, tokenize
+        self._ends = [model] if model.reverse_decoder is None else [model, model.right_to_left_view()]
 
     def __call__(self, batch: Batch) -> Loss:
         """As Gradients. The sums returned are those of the likelihood."""
-        share, team = self._training.risk, self._team
-        own, (one_end, number) = batch.part(team.rank, team.size), self.choose()
+        share, group = self._training.risk, self._group
+        own, (one_end, number) = batch.part(group.rank, group.size), self.choose()
         drawn = [] if own is None else self.draw(own, one_end, number)
         sums = self._likelihood(batch)
         gradients = [parameter.grad for parameter in self._model.parameters() if parameter.grad is not None]
         for gradient in gradients:
-            gradient.mul_((1 - share) / team.size)  # all processes have it, and it is summed with that of the draws
+            gradient.mul_((1 - share) / group.size)  # all processes have it, and it is summed with that of the draws
         if own is not None:
             self._add(drawn, own, one_end, share / batch.pieces)
-        team.sum(*gradients)
+        group.sum(*gradients)
         return sums
 
     def _add(self, drawn: Sequence[Sequence[Hypothesis]], batch: Batch, model: EncoderDecoder, factor: float) -> None:
@@ -96,7 +96,7 @@ class RiskGradients:
         which every update seeds, says to the leader.
         """
         end = int(torch.randint(len(self._ends), ())) if len(self._ends) > 1 else 0
-        end, number = self._team.first((end, int(torch.randint(2**31 - 1, ()))))
+        end, number = self._group.first((end, int(torch.randint(2**31 - 1, ()))))
         return self._ends[end], number
 
     def draw(self, batch: Batch, model: EncoderDecoder, number: int) -> list[list[Hypothesis]]:

@@ -10,7 +10,7 @@ import torch
 
 from seq2seq.corpus.packed import PackedCorpus
 from seq2seq.device import only_deterministic_kernels, pick_device, resolve_precision, with_precision
-from seq2seq.distributed import Team
+from seq2seq.distributed import ProcessGroup
 from seq2seq.settings.device import Precision
 from seq2seq.settings.training import TrainSettings
 from seq2seq.training import run_folder
@@ -26,42 +26,43 @@ def train(settings: TrainSettings) -> TrainState:
 
     Raises UserError for whatever a person can put right; a signal ends it early but cleanly.
     """
-    team, device = begin(settings)
+    group, device = begin(settings)
     corpus, folder = PackedCorpus.open(settings.corpus), Path(settings.run)
-    if team.leads:
-        run_folder.refuse_foreign(folder)
-    with team.meet(device), run_folder.one_at_a_time(folder) if team.leads else contextlib.nullcontext():
-        return _train(settings, corpus, folder, team, device)
+    if group.is_main:
+        run_folder.check_is_run(folder)
+    with group.meet(device), run_folder.one_at_a_time(folder) if group.is_main else contextlib.nullcontext():
+        return _train(settings, corpus, folder, group, device)
 
 
-def _train(settings: TrainSettings, corpus: PackedCorpus, folder: Path, team: Team, device: torch.device) -> TrainState:
-    """Begins or continues among the team. A function of its own: no Run may outlive the team's meeting."""
-    settings = with_precision(settings, team.first(_precision(folder, settings, device) if team.leads else None))
-    under_way = team.first(run_folder.is_under_way(folder) if team.leads else None)
-    if team.leads and under_way:
+def _train(settings: TrainSettings, corpus: PackedCorpus, folder: Path, group: ProcessGroup,
+           device: torch.device) -> TrainState:
+    """Begins or continues. A function of its own: no Run may outlive the process group."""
+    settings = with_precision(settings, group.first(_precision(folder, settings, device) if group.is_main else None))
+    under_way = group.first(run_folder.is_under_way(folder) if group.is_main else None)
+    if group.is_main and under_way:
         run_folder.compare(folder, settings, corpus)
-    run = Run(settings, corpus, folder, team, device)  # it may refuse settings: nothing is written before
+    run = Run(settings, corpus, folder, group, device)  # it may refuse settings: nothing is written before
     origin = None
     if settings.fork is not None and not under_way:
         run.start, origin = fork(settings, corpus, run.model, run.optimizer)
     elif settings.training.risk > 0 and not under_way:
         log.warning("training.risk=%g of an untrained model: it learns little from its own draws, and takes ten "
                     "times as long. Train without it first, and give that run: fork=RUN.", settings.training.risk)
-    if team.leads:
+    if group.is_main:
         run_folder.write_settings_of(folder, settings, corpus, origin)
     return run.go()
 
 
-def begin(settings: TrainSettings) -> tuple[Team, torch.device]:
-    """This process's place in the team and its device, with threads, kernels and log as they shall be."""
-    team = Team.from_environment()
-    if not team.leads:
+def begin(settings: TrainSettings) -> tuple[ProcessGroup, torch.device]:
+    """This process's place in the process group and its device, with threads, kernels and log as they shall be."""
+    group = ProcessGroup.from_environment()
+    if not group.is_main:
         log.setLevel(logging.ERROR)
     if settings.training.threads is not None:
         torch.set_num_threads(settings.training.threads)
     if settings.training.deterministic:
         only_deterministic_kernels()
-    return team, pick_device(settings.training.device, team.local_rank)
+    return group, pick_device(settings.training.device, group.local_rank)
 
 
 def _precision(folder: Path, settings: TrainSettings, device: torch.device) -> Precision:

@@ -85,7 +85,7 @@ def _locked(folder: Path) -> tuple[list[Path], IO[str]]:
                 return made, lock
 
 
-def refuse_foreign(folder: Path) -> None:
+def check_is_run(folder: Path) -> None:
     """Raises UserError when the folder holds something that is no run. Nothing is written."""
     if (folder / SETTINGS).is_file() or not folder.exists():
         return
@@ -133,7 +133,7 @@ def compare(folder: Path, settings: TrainSettings, corpus: PackedCorpus) -> None
     Says which of those that may change have changed.
     """
     rows = differences(write_settings(recorded(folder)), write_settings(settings))
-    changed = [told_difference(row) for row in rows if row[0] not in MAY_DIFFER]
+    changed = [describe_difference(row) for row in rows if row[0] not in MAY_DIFFER]
     if changed:
         raise SettingError(f"{folder} was trained with other settings: {', '.join(changed)}. Give the old "
                            f"ones to continue it, or run=FOLDER fork={folder} to begin another run from where it "
@@ -154,18 +154,18 @@ def compare(folder: Path, settings: TrainSettings, corpus: PackedCorpus) -> None
         raise BundleError(f"{folder} holds a trained model but no checkpoints to continue from. {_CURE}")
     allowed = [row for row in rows if row[0] in MAY_DIFFER - {"corpus", "run", "fork"}]
     if allowed:
-        log.info("continuing with %s%s", ", ".join(map(told_difference, allowed)),
+        log.info("continuing with %s%s", ", ".join(map(describe_difference, allowed)),
                  "; from here on equal to rounding, not to the bit" if any(row[0] in OTHER_ROUNDING for row in allowed)
                  else "")
 
 
-def told_difference(row: tuple[str, Any, Any]) -> str:
+def describe_difference(row: tuple[str, Any, Any]) -> str:
     """(key, old, new) as a person reads it."""
     key, old, new = row
-    return f"{told_setting(key, new)} (was {_shown(old)})"
+    return f"{describe_setting(key, new)} (was {_shown(old)})"
 
 
-def told_setting(key: str, value: Any) -> str:
+def describe_setting(key: str, value: Any) -> str:
     """As a person gives it."""
     return f"{key}={_shown(value)}"
 

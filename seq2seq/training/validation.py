@@ -11,7 +11,7 @@ import torch
 from seq2seq.corpus.length_batches import valid_batches
 from seq2seq.corpus.packed import Split
 from seq2seq.device import autocast
-from seq2seq.distributed import Team
+from seq2seq.distributed import ProcessGroup
 from seq2seq.models.build import Network
 from seq2seq.scoring import perplexity
 from seq2seq.settings.device import Precision
@@ -37,12 +37,12 @@ class Validator:
     """One validation split, read once; `run` may be called as often as wanted."""
 
     def __init__(self, split: Split, judge: Judge, *, budget: int, labels: bool, device: torch.device,
-                 precision: Precision, team: Team) -> None:
-        self._judge, self._team, self._device, self._precision = judge, team, device, precision
-        self._batches = list(valid_batches(split, budget, labels))[team.rank::team.size]
+                 precision: Precision, group: ProcessGroup) -> None:
+        self._judge, self._group, self._device, self._precision = judge, group, device, precision
+        self._batches = list(valid_batches(split, budget, labels))[group.rank::group.size]
 
     def run(self, model: Network) -> Validation:
-        """Leaves the model in training mode. Every process of the team must call it."""
+        """Leaves the model in training mode. Every process of the process group must call it."""
         model.eval()
         with torch.inference_mode(), autocast(self._precision, self._device):
             loss = self._loss(model)
@@ -56,5 +56,5 @@ class Validator:
                               device=self._device)
         for batch in self._batches:
             nll += model(batch.to(self._device)).nll
-        self._team.sum(nll, pieces)
+        self._group.sum(nll, pieces)
         return (nll / pieces).item() if pieces.item() else math.nan

@@ -7,12 +7,12 @@ import torch
 from networks import build, network, random_batch
 from tape import TapeRecorder
 
-from seq2seq.cuda_graphs import CudaRecorder, Held, cuda_recorder, own_draws, rounded_up
+from seq2seq.cuda_graphs import CudaRecorder, GraphCache, cuda_recorder, own_draws, rounded_up
 from seq2seq.errors import SettingError
 
 
 def test_the_one_not_used_for_longest_leaves():
-    held, made = Held[str]([], limit=2), []
+    held, made = GraphCache[str]([], limit=2), []
 
     def get(shape: str) -> str:
         return held.get(shape, lambda: made.append(shape) or shape.upper())
@@ -23,7 +23,7 @@ def test_the_one_not_used_for_longest_leaves():
 
 def test_all_is_forgotten_when_a_weight_has_moved():
     weight = torch.zeros(3)
-    held, made = Held[int]([weight], limit=9), iter(range(9))
+    held, made = GraphCache[int]([weight], limit=9), iter(range(9))
     assert [held.get("a", lambda: next(made)) for _ in range(2)] == [0, 0]
     weight.add_(1)
     assert held.get("a", lambda: next(made)) == 0

@@ -59,7 +59,7 @@ def test_it_is_two_models_with_an_encoder_in_common(name: str, settings: Network
     both, batch = build(changed(settings, reverse_decoder=True)), random_batch()
     left, right = two_halves(settings, both)
     torch.testing.assert_close(both.logits(batch), left.logits(batch))
-    torch.testing.assert_close(both.from_the_right().logits(batch), right.logits(batch))
+    torch.testing.assert_close(both.right_to_left_view().logits(batch), right.logits(batch))
     assert not torch.equal(left.logits(batch), right.logits(batch))
     torch.testing.assert_close(both(batch, 0.1), left(batch, 0.1))  # validation is of the decoder that translates
 
@@ -98,13 +98,13 @@ def test_the_first_decoder_begins_as_without_the_second() -> None:
 def test_what_the_second_makes_follows_the_weights() -> None:
     """It has no copies: an update of the model is one of what stands in common."""
     model, batch = build(network(reverse_decoder=True)), random_batch()
-    other = model.from_the_right()
+    other = model.right_to_left_view()
     before = other.logits(batch)
     with torch.no_grad():
         model.source_embedding.weight.mul_(2)
         model.output_bias[5] += 1
     assert not torch.allclose(other.logits(batch), before)
-    torch.testing.assert_close(other.logits(batch), model.from_the_right().logits(batch))
+    torch.testing.assert_close(other.logits(batch), model.right_to_left_view().logits(batch))
     assert model.reverse_decoder is not None and model.decoder is not other.decoder and not model.reverse_target
 
 

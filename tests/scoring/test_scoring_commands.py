@@ -204,10 +204,10 @@ def test_a_checkpoint_keeps_what_chose(tiny, tmp_path):
 
 
 def test_minimum_risk_training_learns_from_text_without_spaces(chinese, tmp_path):
-    from seq2seq.distributed import Team
+    from seq2seq.distributed import ProcessGroup
 
     run = Run(settings(chinese, tmp_path / "run", risk=0.5, risk_draws=2), PackedCorpus.open(chinese),
-              tmp_path / "run", Team(), torch.device("cpu"))
+              tmp_path / "run", ProcessGroup(), torch.device("cpu"))
     assert isinstance(run.gradients, RiskGradients)
     batch, _, _ = next(run.batches.stream(run.state.position))
     ids = zip(batch.target_out.tolist(), batch.target_lengths.tolist(), strict=True)

@@ -23,7 +23,7 @@ from seq2seq.scoring import (
     length_ratio,
     sentence_bleu,
 )
-from seq2seq.scoring_units import asked_or_trained, checked_tokenizer, length_unit, refuse_moses, tokenizer_for
+from seq2seq.scoring_units import asked_or_trained, check_moses, checked_tokenizer, length_unit, tokenizer_for
 from seq2seq.settings.scoring import Tokenize
 from seq2seq.text.languages import base_language, writes_spaces
 from seq2seq.text.normalization import normalized
@@ -163,10 +163,10 @@ def test_empty_and_short_references_refuse_no_corpus(caplog) -> None:
 
 def test_papers_score_needs_words_that_moses_finds() -> None:
     for name in ("German", "Korean", "Hindi", "Arabic"):
-        refuse_moses(SCRIPTS[name][0], SCRIPTS[name][2], "test")
+        check_moses(SCRIPTS[name][0], SCRIPTS[name][2], "test")
     for language, references in (("th", SCRIPTS["Thai"][2]), ("zh", SCRIPTS["Chinese"][2]), ("de", ["Guten Morgen!"])):
         with pytest.raises(SettingError, match=r"^papers=true: Moses finds hardly a word in the references of test, "):
-            refuse_moses(language, references, "test")
+            check_moses(language, references, "test")
 
 
 def test_lengths_are_characters_where_the_source_has_no_spaces() -> None:

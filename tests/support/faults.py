@@ -35,7 +35,7 @@ import pyarrow as pa
 
 from seq2seq.errors import UserError
 from seq2seq.storage import atomic as folders
-from seq2seq.storage.atomic import told
+from seq2seq.storage.atomic import describe_os_error
 
 KILL, POWER, LIMIT = "kill", "power", "limit"  # else the name of an errno
 TAKES_SPACE = ("create", "write", "fsync", "mkdir")
@@ -94,7 +94,7 @@ def _run(work: Callable[[], Any], root: Path, fault: Fault | None, report: Path,
         except UserError as error:
             code, line = 2, str(error)
         except OSError as error:
-            if (line := told(error) or "") == "":
+            if (line := describe_os_error(error) or "") == "":
                 raise
             code = 2
         if "\n" in line:

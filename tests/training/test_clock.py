@@ -13,7 +13,7 @@ from networks import network
 from tiny_corpus import make_corpus
 
 from seq2seq.corpus.packed import PackedCorpus
-from seq2seq.distributed import Team
+from seq2seq.distributed import ProcessGroup
 from seq2seq.models.build import build_model
 from seq2seq.settings.search import SearchKind, SearchSettings
 from seq2seq.training import clock, judges
@@ -99,7 +99,7 @@ def test_a_signal_that_only_one_process_gets_stops_all_at_the_same_update(place:
     assert "interrupted and saved" in said
 
 
-class Pair(Team):
+class Pair(ProcessGroup):
     """One of two processes; `largest` knows what the other one would give."""
 
     others: list[tuple[float, ...]]
@@ -111,9 +111,9 @@ class Pair(Team):
 def test_the_clock_of_the_main_process_counts(monkeypatch: pytest.MonkeyPatch) -> None:
     now = 500.0
     monkeypatch.setattr(clock.time, "monotonic", lambda: now)
-    state, team = TrainState(seconds=100.0), Pair(rank=1, size=2)
-    object.__setattr__(team, "others", [(107.0, 1.0, 0.0), (110.0, 3.0)])
-    own, interruption = Clock(state, torch.device("cpu"), 5, team), Interruption()
+    state, group = TrainState(seconds=100.0), Pair(rank=1, size=2)
+    object.__setattr__(group, "others", [(107.0, 1.0, 0.0), (110.0, 3.0)])
+    own, interruption = Clock(state, torch.device("cpu"), 5, group), Interruption()
     now += 1000
     own.tell(interruption)
     assert (state.seconds, own.save_due, own.interrupted) == (107.0, True, False)
@@ -129,11 +129,11 @@ def test_validation_by_sampling_draws_the_same_for_any_number_of_processes(
     torch.manual_seed(0)
     model = build_model(network(), *sizes).eval()
 
-    def judged(team: Team) -> None:
-        monkeypatch.setattr(judges, "_gathered", lambda team, own: asked.setdefault(team.size, {}).update(own) or [])
+    def judged(group: ProcessGroup) -> None:
+        monkeypatch.setattr(judges, "_gathered", lambda group, own: asked.setdefault(group.size, {}).update(own) or [])
         TextJudge(corpus.split("valid"), range(7), corpus.tokenizers()[1], SearchSettings(
-            kind=SearchKind.SAMPLE, max_length=8), torch.device("cpu"), team, tokenize=None)._texts(model)
+            kind=SearchKind.SAMPLE, max_length=8), torch.device("cpu"), group, tokenize=None)._texts(model)
 
-    for team in (Team(), Team(rank=0, size=2), Team(rank=1, size=2)):
-        judged(team)
+    for group in (ProcessGroup(), ProcessGroup(rank=0, size=2), ProcessGroup(rank=1, size=2)):
+        judged(group)
     assert asked[1] == asked[2] and len(set(asked[1].values())) > 1

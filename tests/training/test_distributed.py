@@ -10,7 +10,7 @@ from commands import ROOT, run_here
 from launched import PATIENCE, error_lines, kill, run, start, wait_until
 from tiny_corpus import make_corpus
 
-from seq2seq.distributed import Team
+from seq2seq.distributed import ProcessGroup
 from seq2seq.errors import UserError
 from seq2seq.training.checkpoint import checkpoints, load_checkpoint
 from seq2seq.training.metrics import read_metrics
@@ -127,40 +127,40 @@ def test_a_killed_process_ends_all_with_one_line_and_another_number_goes_on(plac
     assert load_checkpoint(folder / "checkpoints")["processes"] == 1
 
 
-def test_one_process_is_a_team_without_a_group():
-    team, values = Team(), torch.tensor([1.0, 2.0])
-    with team.meet(torch.device("cpu")):
-        team.sum(values)
+def test_one_process_needs_no_process_group():
+    group, values = ProcessGroup(), torch.tensor([1.0, 2.0])
+    with group.meet(torch.device("cpu")):
+        group.sum(values)
         assert values.tolist() == [1.0, 2.0]
-        assert team.largest(1.0, 3.0) == [1.0, 3.0]
-        assert team.gather("x") == team.collect("x") == ["x"]
-        assert team.first("x") == "x"
-        team.same("x", "it")
+        assert group.largest(1.0, 3.0) == [1.0, 3.0]
+        assert group.gather("x") == group.collect("x") == ["x"]
+        assert group.first("x") == "x"
+        group.same("x", "it")
     model = torch.nn.Linear(1, 1)
-    assert team.wrap(model) is model
-    assert team.leads
+    assert group.wrap(model) is model
+    assert group.is_main
 
 
 def test_what_is_not_the_same_for_all_is_one_line(monkeypatch):
     """A run folder on the own disk of every machine: each would start from another update."""
-    monkeypatch.setattr(Team, "gather", lambda self, value: [1200, 1200, 0])
+    monkeypatch.setattr(ProcessGroup, "gather", lambda self, value: [1200, 1200, 0])
     with pytest.raises(UserError, match="the newest checkpoint in x is not the same for all processes: rank 0 finds "
                                         "1200, rank 2 0. It must lie on a disk that all of them share"):
-        Team(size=3).same(1200, "the newest checkpoint in x")
+        ProcessGroup(size=3).same(1200, "the newest checkpoint in x")
 
 
 def test_restarts_with_the_addresses_of_ended_processes_are_refused(monkeypatch):
     monkeypatch.setenv("TORCHELASTIC_MAX_RESTARTS", "3")
     monkeypatch.setenv("TORCHELASTIC_USE_AGENT_STORE", "True")
     with (pytest.raises(UserError, match="Put TORCH_DISABLE_SHARE_RDZV_TCP_STORE=1 into its environment"),
-          Team(size=2).meet(torch.device("cpu"))):
+          ProcessGroup(size=2).meet(torch.device("cpu"))):
         pass
 
 
 def test_a_mistake_of_ours_is_no_lost_connection():
     """Whatever else goes wrong while several processes train keeps its own words."""
-    with pytest.raises(RuntimeError, match="size mismatch"), Team(size=2).told("again"):
+    with pytest.raises(RuntimeError, match="size mismatch"), ProcessGroup(size=2).told("again"):
         raise RuntimeError("size mismatch")
     lost = "[/x/gloo/transport/tcp/pair.cc:537] Read error [127.0.0.1]:1: Connection reset by peer"
-    with pytest.raises(UserError, match="is lost: .* again"), Team(size=2).told("again"):
+    with pytest.raises(UserError, match="is lost: .* again"), ProcessGroup(size=2).told("again"):
         raise RuntimeError(lost)

@@ -18,7 +18,7 @@ from seq2seq.corpus.batch import Batch
 from seq2seq.corpus.packed import PackedCorpus
 from seq2seq.corpus.stream import TrainingBatches
 from seq2seq.cuda_graphs import CudaRecorder
-from seq2seq.distributed import Team
+from seq2seq.distributed import ProcessGroup
 from seq2seq.errors import SettingError
 from seq2seq.models.encoder_decoder import EncoderDecoder
 from seq2seq.settings.model import NetworkSettings
@@ -54,7 +54,7 @@ def both(settings: NetworkSettings, recorder, device=CPU, dropout: float = 0.0, 
     chosen = settings_of(settings, **training)
     plain = with_dropout(build(settings), dropout).to(device).train()
     graphed = copy.deepcopy(plain)
-    return ((plain, gradients.ModelGradients(plain, chosen, Team(), device)),
+    return ((plain, gradients.ModelGradients(plain, chosen, ProcessGroup(), device)),
             (graphed, GraphedGradients(graphed, chosen.training, recorder, device)))
 
 
@@ -246,7 +246,7 @@ def test_what_graphs_cannot_do_is_refused_in_one_line(corpus, tmp_path, capfdbin
 def test_several_processes_are_refused():
     settings = settings_of(network(), graphs=True)
     with pytest.raises(SettingError, match="training.graphs=true is for one process, and these are 2. Start one, or"):
-        gradients.build_gradients(build(network()), settings, Team(size=2), CPU)
+        gradients.build_gradients(build(network()), settings, ProcessGroup(size=2), CPU)
 
 
 @ON_GPU

@@ -10,7 +10,7 @@ from networks import build, network, random_batch
 from sacrebleu.metrics.bleu import BLEU
 
 from seq2seq.corpus.batch import make_batch
-from seq2seq.distributed import Team
+from seq2seq.distributed import ProcessGroup
 from seq2seq.errors import SettingError
 from seq2seq.models.losses.cross_entropy import output_loss
 from seq2seq.settings.reading import read_settings, write_settings
@@ -33,8 +33,8 @@ class Letters:
 def gradients(model, settings, **training) -> RiskGradients:
     chosen = read_settings(TrainSettings, write_settings(settings) | {
         "training": {"precision": "fp32", "risk": 0.5, "risk_draws": K, **training}})
-    likelihood = ModelGradients(model, chosen, Team(), CPU)
-    return RiskGradients(likelihood, model, chosen.training, Letters(), Team(), CPU)
+    likelihood = ModelGradients(model, chosen, ProcessGroup(), CPU)
+    return RiskGradients(likelihood, model, chosen.training, Letters(), ProcessGroup(), CPU)
 
 
 def test_weights_of_rows_are_factors_of_their_loss():
@@ -135,7 +135,8 @@ def test_draws_come_nearer_to_the_references():
         (model(batch).smoothed / batch.pieces).backward()
         optimizer.step()
     before = loss()
-    frozen = RiskGradients(_Nothing(), model, compute._training, Letters(), Team(), CPU)  # the risk's gradient alone
+    # The gradient of the risk alone.
+    frozen = RiskGradients(_Nothing(), model, compute._training, Letters(), ProcessGroup(), CPU)
     for update in range(40):
         optimizer.zero_grad()
         torch.manual_seed(100 + update)

@@ -17,7 +17,7 @@ from stopping import VARIANTS, interrupted_at_random, stopped
 from seq2seq.bundle.bundle import load_bundle
 from seq2seq.corpus.packed import PackedCorpus, Split
 from seq2seq.corpus.stream import Position, TrainingBatches
-from seq2seq.distributed import Team
+from seq2seq.distributed import ProcessGroup
 from seq2seq.errors import UserError
 from seq2seq.training import loop
 from seq2seq.training.batch_plan import batch_plan
@@ -242,7 +242,7 @@ def test_a_fork_keeps_no_position_of_other_batches(corpus, parent, tmp_path, cap
         save_checkpoint(source / "checkpoints", 8, content)
     settings = run_settings(corpus, tmp_path / "fork", source, **change)
     packed = PackedCorpus.open(corpus)
-    made = Run(run_settings(corpus, tmp_path / "fork"), packed, tmp_path / "fork", Team(), torch.device("cpu"))
+    made = Run(run_settings(corpus, tmp_path / "fork"), packed, tmp_path / "fork", ProcessGroup(), torch.device("cpu"))
     start, _ = fork(settings, packed, made.model, made.optimizer)
     assert start["state"]["position"] == [epoch, 0, 0] and start["state"]["epochs"] == epoch
     assert start["plan"] == batch_plan(settings, packed.hash)
