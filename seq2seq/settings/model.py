@@ -6,7 +6,7 @@ import dataclasses
 import enum
 
 from seq2seq.errors import SettingError
-from seq2seq.settings.reading import check
+from seq2seq.settings.fields import check_ranges, group, option
 
 # No network is larger. What a bundle claims to be is believed up to here, before its weights are looked at.
 WIDEST, MOST_LAYERS = 1 << 16, 100
@@ -85,27 +85,28 @@ class ReadoutKind(enum.Enum):
 
 @dataclasses.dataclass(kw_only=True)
 class CellSettings:
-    kind: CellKind = CellKind.GRU
-    nonlinearity: Nonlinearity = Nonlinearity.TANH  # of the plain RNN only
-    layer_norm: bool = False  # inside the recurrence                                  Ba et al. 2016
-    transitions: int = 0      # further steps without an input at every t              Pascanu et al. 2014
+    kind: CellKind = option(CellKind.GRU, "the recurrence")
+    nonlinearity: Nonlinearity = option(Nonlinearity.TANH, "f of the plain RNN")
+    layer_norm: bool = option(False, "normalise the gates inside the recurrence (Ba et al. 2016)")
+    transitions: int = option(0,
+        "further steps without an input at every t (Pascanu et al. 2014)", at_least=0, at_most=MOST_LAYERS)
 
     def __post_init__(self) -> None:
-        check(self, "transitions", at_least=0, at_most=MOST_LAYERS)
+        check_ranges(self)
         if self.nonlinearity is Nonlinearity.RELU and self.kind is not CellKind.RNN:
             raise SettingError(f"nonlinearity=relu belongs to kind=rnn; kind={self.kind.value} has its own. Use tanh.")
 
 
 @dataclasses.dataclass(kw_only=True)
 class ContextSettings:
-    kind: ContextKind = ContextKind.ATTENTION
-    pooling: Pooling = Pooling.MEAN  # of kind=pooled only
-    hops: int = 1                    # of pooling=attentive only: so many weightings of h_1..h_N       Lin et al. 2017
-    width: int | None = None         # C, the size of a fixed c that is g of something; null: H
+    kind: ContextKind = option(ContextKind.ATTENTION, "how c is made of h_1..h_N")
+    pooling: Pooling = option(Pooling.MEAN, "of context=pooled")
+    hops: int = option(1,
+        "of pooling=attentive: number of weightings of h_1..h_N (Lin et al. 2017)", at_least=1, at_most=WIDEST)
+    width: int | None = option(None, "size of a projected or pooled c; null: hidden", at_least=1, at_most=WIDEST)
 
     def __post_init__(self) -> None:
-        for field in ("hops", "width"):
-            check(self, field, at_least=1, at_most=WIDEST)
+        check_ranges(self)
         if self.hops > 1 and (self.kind is not ContextKind.POOLED or self.pooling is not Pooling.ATTENTIVE):
             raise SettingError(f"hops={self.hops} needs context=pooled and context.pooling=attentive. Choose these, "
                                "or context.hops=1.")
@@ -119,14 +120,14 @@ HEADS = 4
 
 @dataclasses.dataclass(kw_only=True)
 class AttentionSettings:
-    score: ScoreKind = ScoreKind.ADDITIVE
-    heads: int = 0           # of score=scaled; 0: HEADS, and one for the other scores
-    feed: AttentionFeed = AttentionFeed.READOUT
-    query: AttentionQuery = AttentionQuery.PREVIOUS  # of feed=input only
-    start: AttentionStart = AttentionStart.LAST      # what s_0 is made of
+    score: ScoreKind = option(ScoreKind.ADDITIVE, "score(s, h_j)")
+    heads: int = option(0, "of score=scaled; 0: four, and one for the other scores", at_least=0, at_most=WIDEST)
+    feed: AttentionFeed = option(AttentionFeed.READOUT, "where c_t enters the decoder")
+    query: AttentionQuery = option(AttentionQuery.PREVIOUS, "of feed=input: which state attends")
+    start: AttentionStart = option(AttentionStart.LAST, "what s_0 is made of")
 
     def __post_init__(self) -> None:
-        check(self, "heads", at_least=0, at_most=WIDEST)
+        check_ranges(self)
         if self.heads == 0:
             self.heads = HEADS if self.score is ScoreKind.SCALED else 1
         if self.heads > 1 and self.score is not ScoreKind.SCALED:
@@ -135,60 +136,59 @@ class AttentionSettings:
 
 @dataclasses.dataclass(kw_only=True)
 class FeedSettings:
-    context: FeedContext = FeedContext.EVERY_STEP
-    output: bool = True  # y_{t-1} is fed back
+    context: FeedContext = option(FeedContext.EVERY_STEP, "when c enters the decoder")
+    output: bool = option(True, "y_{t-1} is fed back into step t")
 
 
 @dataclasses.dataclass(kw_only=True)
 class DropoutSettings:
-    embedding: float = 0.2  # share of embedding components set to zero
-    layer: float = 0.2      # on the states that one layer hands to the next
-    readout: float = 0.2    # on the readout vector before the output matrix
-    word: float = 0.0       # share of whole embeddings set to zero (source and target)
-    recurrent: float = 0.0  # share of the entries of W set to zero, the same at all steps      Merity et al. 2018
-    variational: bool = False  # the first three: the same components at all steps of a row    Gal & Ghahramani 2016
+    embedding: float = option(0.2, "share of embedding components set to zero", at_least=0, below=1)
+    layer: float = option(0.2, "share of the states that one layer hands to the next", at_least=0, below=1)
+    readout: float = option(0.2, "share of the readout vector, before the output matrix", at_least=0, below=1)
+    word: float = option(0.0, "share of whole embeddings set to zero, source and target", at_least=0, below=1)
+    recurrent: float = option(0.0,
+        "share of the entries of W set to zero, the same at all steps (Merity et al. 2018)", at_least=0, below=1)
+    variational: bool = option(False,
+        "embedding, layer, readout: the same components at all steps of a row (Gal & Ghahramani 2016)")
 
     def __post_init__(self) -> None:
-        for field in ("embedding", "layer", "readout", "word", "recurrent"):
-            check(self, field, at_least=0, below=1)
+        check_ranges(self)
 
 
 @dataclasses.dataclass(kw_only=True)
 class WordSettings:
     """What shape=n_to_n makes words of: seq2seq/models/word_encoder.py."""
 
-    hidden: int = 256     # of the encoder over pieces, both directions together
-    embedding: int = 100  # of a word as a whole
-    rows: int = 65_536    # of the table of whole words
+    hidden: int = option(256,
+        "size of the encoder over the tokens of a word, both directions together", at_least=1, at_most=WIDEST)
+    embedding: int = option(100, "size of the embedding of a whole word", at_least=1, at_most=WIDEST)
+    rows: int = option(65_536, "rows of the table of whole words", at_least=1, at_most=1 << 24)
 
     def __post_init__(self) -> None:
-        check(self, "rows", at_least=1, at_most=1 << 24)
-        for field in ("hidden", "embedding"):
-            check(self, field, at_least=1, at_most=WIDEST)
+        check_ranges(self)
 
 
 @dataclasses.dataclass(kw_only=True)
 class ModelSettings:
-    embedding: int = 256        # E
-    hidden: int = 512           # H, of encoder (both directions together) and decoder
-    encoder_layers: int = 1
-    decoder_layers: int = 1
-    bidirectional: bool = True
-    residual: bool = False      # x + f(x) around every layer above the first
-    layer_norm: bool = False    # on what a layer hands to the next, outside the recurrence
-    tie: Tie = Tie.TARGET
-    readout: ReadoutKind = ReadoutKind.LUONG
-    reverse_source: bool = False  # Sutskever et al. 2014
-    reverse_target: bool = False  # written from right to left: Liu et al. 2016
-    reverse_decoder: bool = False  # a second decoder, from right to left: Zhang et al. 2018
-    words: WordSettings = dataclasses.field(default_factory=WordSettings)  # of shape=n_to_n only
-    dropout: DropoutSettings = dataclasses.field(default_factory=DropoutSettings)
+    embedding: int = option(256, "embedding size E", at_least=1, at_most=WIDEST)
+    hidden: int = option(512,
+        "state size H of encoder (both directions together) and decoder", at_least=1, at_most=WIDEST)
+    encoder_layers: int = option(1, "layers of the encoder", at_least=1, at_most=MOST_LAYERS)
+    decoder_layers: int = option(1, "layers of the decoder", at_least=1, at_most=MOST_LAYERS)
+    bidirectional: bool = option(True, "the encoder reads in both directions")
+    residual: bool = option(False, "x + f(x) around every layer above the first")
+    layer_norm: bool = option(False, "normalise what a layer hands to the next")
+    tie: Tie = option(Tie.TARGET, "which tables share their weights")
+    readout: ReadoutKind = option(ReadoutKind.LUONG, "how s_t, c_t and y_{t-1} become the readout vector")
+    reverse_source: bool = option(False, "read the source from right to left (Sutskever et al. 2014)")
+    reverse_target: bool = option(False, "write the target from right to left, for rerank.forward (Liu et al. 2016)")
+    reverse_decoder: bool = option(False,
+        "a second, right-to-left decoder, for rerank.second_decoder (Zhang et al. 2018)")
+    words: WordSettings = group(WordSettings, "of shape=n_to_n: how words are made of tokens")
+    dropout: DropoutSettings = group(DropoutSettings, "dropout")
 
     def __post_init__(self) -> None:
-        for field in ("embedding", "hidden"):
-            check(self, field, at_least=1, at_most=WIDEST)
-        for field in ("encoder_layers", "decoder_layers"):
-            check(self, field, at_least=1, at_most=MOST_LAYERS)
+        check_ranges(self)
         for name, hidden in (("hidden", self.hidden), ("words.hidden", self.words.hidden)):
             if self.bidirectional and hidden % 2:
                 raise SettingError(f"{name}={hidden} is odd; a bidirectional encoder halves it. Give an even number.")
@@ -204,12 +204,12 @@ class NetworkSettings:
     Settings of parts that a shape does not have (attention and feed of a classifier) are not looked at.
     """
 
-    shape: Shape = Shape.N_TO_M
-    cell: CellSettings = dataclasses.field(default_factory=CellSettings)
-    context: ContextSettings = dataclasses.field(default_factory=ContextSettings)
-    attention: AttentionSettings = dataclasses.field(default_factory=AttentionSettings)
-    feed: FeedSettings = dataclasses.field(default_factory=FeedSettings)
-    model: ModelSettings = dataclasses.field(default_factory=ModelSettings)
+    shape: Shape = option(Shape.N_TO_M, "what goes in and comes out")
+    cell: CellSettings = group(CellSettings, "the recurrence")
+    context: ContextSettings = group(ContextSettings, "what joins encoder and decoder")
+    attention: AttentionSettings = group(AttentionSettings, "of context=attention")
+    feed: FeedSettings = group(FeedSettings, "what enters the decoder")
+    model: ModelSettings = group(ModelSettings, "sizes and parts of the network")
 
     @property
     def context_size(self) -> int:

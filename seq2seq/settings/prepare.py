@@ -9,6 +9,7 @@ from collections.abc import Mapping
 from typing import Any
 
 from seq2seq.errors import SettingError
+from seq2seq.settings.fields import check_ranges, group, option, required
 from seq2seq.settings.labels import Labels, check_labels
 from seq2seq.settings.reading import check, read_settings
 
@@ -17,72 +18,70 @@ from seq2seq.settings.reading import check, read_settings
 class GrammarData:
     """The embedded English-German grammar: any number of pairs, no download."""
 
-    name: str = "grammar"
-    train: int = 35_000  # pairs
-    valid: int = 500
-    test: int = 1_000
-    max_words: int = 60  # words of the longer side
+    name: str = option("grammar", "name of the corpus")
+    train: int = option(35_000, "training pairs", at_least=1)
+    valid: int = option(500, "validation pairs", at_least=1)
+    test: int = option(1_000, "test pairs", at_least=1)
+    max_words: int = option(60, "words of the longer side", at_least=8)
 
     def __post_init__(self) -> None:
-        for field in ("train", "valid", "test"):
-            check(self, field, at_least=1)
-        check(self, "max_words", at_least=8)  # shorter sentences are too few
+        check_ranges(self)  # max_words: shorter sentences are too few
 
 
 @dataclasses.dataclass(kw_only=True)
 class FilesData:
     """Files on the disk: two aligned text files per split, or one table file per split."""
 
-    name: str = "files"
-    source: str = ""         # language of the source side, e.g. en: also the ending of its text files
-    target: str = ""
-    train: str = ""          # prefix of two text files, or a .tsv, .jsonl or .parquet file
-    valid: str | None = None  # null: cut from train
-    test: str | None = None   # null: cut from train
-    source_column: str | None = None  # of a table file; null: the language
-    target_column: str | None = None
-    valid_size: int = 1_000  # pairs cut from train when no validation split is given; at most a tenth
-    test_size: int = 1_000
+    name: str = option("files", "name of the corpus")
+    source: str = option("", "source language, which is also the ending of its text files: en")
+    target: str = option("", "target language")
+    train: str = option("", "prefix of two text files, or a table (.tsv, .csv, .jsonl, .parquet)")
+    valid: str | None = option(None, "likewise; null: cut from train")
+    test: str | None = option(None, "likewise; null: cut from train")
+    source_column: str | None = option(None, "column of a table; null: the language")
+    target_column: str | None = option(None, "column of a table; null: the language")
+    valid_size: int = option(1_000, "pairs cut from train if there is no validation split; at most a tenth", at_least=1)
+    test_size: int = option(1_000, "pairs cut from train if there is no test split; at most a tenth", at_least=1)
 
     def __post_init__(self) -> None:
         for field, example in (("source", "en"), ("target", "de"), ("train", "corpus/train")):
             if not getattr(self, field):
                 raise SettingError(f"{field} is missing. Give it, for example: data.{field}={example}")
-        _check_sizes(self)
+        check_ranges(self)
 
 
 @dataclasses.dataclass(kw_only=True)
 class Multi30kData:
     """Multi30k, English-German image captions (Elliott et al. 2016)."""
 
-    name: str = "multi30k_en_de"
-    raw_dir: str | None = None  # folder with train/val/test_2016_flickr .en/.de; null: from the hub
+    name: str = option("multi30k_en_de", "name of the corpus")
+    raw_dir: str | None = option(None, "folder with train, val, test_2016_flickr .en/.de; null: from the hub")
 
 
 @dataclasses.dataclass(kw_only=True)
 class HubData:
     """A translation data set of the hub, or a folder in the shape of one."""
 
-    name: str = "hub"
-    path: str = ""            # name on the hub (owner/name), or a local folder
-    config: str | None = None
-    source: str = ""          # language of the source side
-    target: str = ""
-    source_column: str | None = None  # null: the language, flat or inside a `translation` column
-    target_column: str | None = None
-    train: str = "train"      # names of the splits there
-    valid: str | None = "validation"  # null: cut from train
-    test: str | None = "test"         # null: cut from train
-    revision: str | None = None
-    streaming: bool = False   # read over the network as it goes instead of keeping a copy first
-    valid_size: int = 1_000
-    test_size: int = 1_000
+    name: str = option("hub", "name of the corpus")
+    path: str = option("", "name on the hub (owner/name), or a local folder")
+    config: str | None = option(None, "configuration of the data set")
+    source: str = option("", "source language")
+    target: str = option("", "target language")
+    source_column: str | None = option(None, "null: the language, flat or inside a `translation` column")
+    target_column: str | None = option(None, "null: the language")
+    train: str = option("train", "name of the training split there")
+    valid: str | None = option("validation", "name of the validation split; null: cut from train")
+    test: str | None = option("test", "name of the test split; null: cut from train")
+    revision: str | None = option(None, "commit or tag of the data set")
+    streaming: bool = option(False, "read over the network instead of keeping a copy")
+    valid_size: int = option(1_000, "pairs cut from train if there is no validation split; at most a tenth", at_least=1)
+    test_size: int = option(1_000, "pairs cut from train if there is no test split; at most a tenth", at_least=1)
 
     def __post_init__(self) -> None:
         for field, example in (("path", "owner/name"), ("source", "en"), ("target", "de")):
             if not getattr(self, field):
                 raise SettingError(f"{field} is missing. Give it, for example: data.{field}={example}")
-        _check_sizes(self)
+        check_ranges(self)
 
 
 DataSettings = GrammarData | FilesData | Multi30kData | HubData
@@ -93,21 +92,20 @@ DATA_KINDS: dict[str, type] = {"grammar": GrammarData, "files": FilesData, "mult
 class Switch:
     """A filter that takes no numbers."""
 
-    enabled: bool = True
+    enabled: bool = option(True, "the filter runs")
 
 
 @dataclasses.dataclass(kw_only=True)
 class LengthFilter(Switch):
     """Drops a pair with a side outside the limits."""
 
-    min_words: int = 1
-    max_words: int = 250        # what spaces separate; estimated from the characters in scripts without spaces
-    max_characters: int = 2_000
+    min_words: int = option(1, "fewest words of a side", at_least=1)
+    max_words: int = option(250, "most words of a side; estimated from the characters in scripts without spaces")
+    max_characters: int = option(2_000, "most characters of a side", at_least=1)
 
     def __post_init__(self) -> None:
-        check(self, "min_words", at_least=1)
+        check_ranges(self)
         check(self, "max_words", at_least=self.min_words)
-        check(self, "max_characters", at_least=1)
 
 
 @dataclasses.dataclass(kw_only=True)
@@ -117,12 +115,11 @@ class RatioFilter(Switch):
     letters of the other, the corpus's own median is the measure.
     """
 
-    max_ratio: float = 3.0
-    slack: int = 15  # characters; so that "Ja." may stand beside "Yes, of course."
+    max_ratio: float = option(3.0, "largest (longer + slack) / (shorter + slack), in letters", at_least=1)
+    slack: int = option(15, "characters added to both sides, so that short pairs pass", at_least=0)
 
     def __post_init__(self) -> None:
-        check(self, "max_ratio", at_least=1)
-        check(self, "slack", at_least=0)
+        check_ranges(self)
 
 
 class DuplicateKey(enum.Enum):
@@ -135,52 +132,52 @@ class DuplicateKey(enum.Enum):
 class DuplicateFilter(Switch):
     """Keeps the first of equal pairs."""
 
-    by: DuplicateKey = DuplicateKey.PAIR
+    by: DuplicateKey = option(DuplicateKey.PAIR, "what counts as equal")
 
 
 @dataclasses.dataclass(kw_only=True)
 class ScriptFilter(Switch):
     """Drops a pair when too few letters of a side are of its script."""
 
-    enabled: bool = False
-    source: str = "Latin"  # a Unicode script name: Latin, Cyrillic, Han, Arabic, ...
-    target: str = "Latin"
-    min_share: float = 0.5
+    enabled: bool = option(False, "the filter runs")
+    source: str = option("Latin", "Unicode script of the source: Latin, Cyrillic, Han, Arabic, ...")
+    target: str = option("Latin", "Unicode script of the target")
+    min_share: float = option(0.5, "smallest share of letters of that script", at_least=0, at_most=1)
 
     def __post_init__(self) -> None:
-        check(self, "min_share", at_least=0, at_most=1)
+        check_ranges(self)
 
 
 @dataclasses.dataclass(kw_only=True)
 class LanguageFilter(Switch):
     """Drops a pair when py3langid is sure that a side is of another language."""
 
-    enabled: bool = False
-    min_probability: float = 0.9  # of the other language
-    min_characters: int = 30      # shorter sides are not judged
+    enabled: bool = option(False, "the filter runs (needs py3langid)")
+    min_probability: float = option(0.9, "how sure it must be of another language", at_least=0, at_most=1)
+    min_characters: int = option(30, "shorter sides pass", at_least=1)
 
     def __post_init__(self) -> None:
-        check(self, "min_probability", at_least=0, at_most=1)
-        check(self, "min_characters", at_least=1)
+        check_ranges(self)
 
 
 @dataclasses.dataclass(kw_only=True)
 class CleaningSettings:
     """The filters of the training split, in the order in which they run."""
 
-    unicode: Switch = dataclasses.field(default_factory=Switch)     # NFC
+    unicode: Switch = group(Switch, "Unicode normalisation (NFC)")
     # Control and other invisible characters become nothing; U+200B stays between words (seq2seq/text/languages.py).
-    control: Switch = dataclasses.field(default_factory=Switch)
-    whitespace: Switch = dataclasses.field(default_factory=Switch)  # one space between words, none around
-    empty: Switch = dataclasses.field(default_factory=Switch)
-    length: LengthFilter = dataclasses.field(default_factory=LengthFilter)
-    ratio: RatioFilter = dataclasses.field(default_factory=RatioFilter)
-    identical: Switch = dataclasses.field(default_factory=Switch)
-    script: ScriptFilter = dataclasses.field(default_factory=ScriptFilter)
-    numbers: Switch = dataclasses.field(default_factory=lambda: Switch(enabled=False))
-    aligned: Switch = dataclasses.field(default_factory=lambda: Switch(enabled=False))  # as many words on both sides
-    language: LanguageFilter = dataclasses.field(default_factory=LanguageFilter)
-    duplicates: DuplicateFilter = dataclasses.field(default_factory=DuplicateFilter)
+    control: Switch = group(Switch,
+        "control and invisible characters are removed; U+200B stays in Thai, Khmer, Lao and Burmese")
+    whitespace: Switch = group(Switch, "one space between words, none around")
+    empty: Switch = group(Switch, "drops pairs with an empty side")
+    length: LengthFilter = group(LengthFilter, "drops sides outside the limits")
+    ratio: RatioFilter = group(RatioFilter, "drops pairs of very different lengths")
+    identical: Switch = group(Switch, "drops pairs whose sides are equal")
+    script: ScriptFilter = group(ScriptFilter, "drops sides of another script")
+    numbers: Switch = group(lambda: Switch(enabled=False), "drops pairs whose numbers differ")
+    aligned: Switch = group(lambda: Switch(enabled=False), "drops pairs with different numbers of words")
+    language: LanguageFilter = group(LanguageFilter, "drops sides of another language")
+    duplicates: DuplicateFilter = group(DuplicateFilter, "keeps the first of equal pairs")
 
 
 class OverlapRemoval(enum.Enum):
@@ -200,8 +197,9 @@ class OverlapMatch(enum.Enum):
 class OverlapSettings:
     """What happens to training pairs that occur in validation or test."""
 
-    remove: OverlapRemoval = OverlapRemoval.NONE
-    match: OverlapMatch = OverlapMatch.NORMALISED
+    remove: OverlapRemoval = option(OverlapRemoval.NONE,
+        "training pairs that are removed because validation or test has them")
+    match: OverlapMatch = option(OverlapMatch.NORMALISED, "when two sentences are the same")
 
 
 class TokenizerKind(enum.Enum):
@@ -215,30 +213,28 @@ class TokenizerKind(enum.Enum):
 class SideSettings:
     """What one side has for itself, with joint=false; null: what both have."""
 
-    kind: TokenizerKind | None = None
-    vocabulary: int | None = None
+    kind: TokenizerKind | None = option(None, "kind of tokenizer of this side; null: that of both")
+    vocabulary: int | None = option(None, "tokens of this side; null: that of both", at_least=8)
 
     def __post_init__(self) -> None:
-        check(self, "vocabulary", at_least=8)
+        check_ranges(self)
 
 
 @dataclasses.dataclass(kw_only=True)
 class TokenizerSettings:
-    kind: TokenizerKind = TokenizerKind.UNIGRAM
-    vocabulary: int = 8_000     # pieces, PAD UNK BOS EOS among them; fewer when the corpus has not so many
-    joint: bool = True          # one vocabulary for both sides; false: one for each, of this size
-    sample: int = 100_000       # pairs of the training split, drawn with the seed, to learn the pieces from
-    coverage: float = 1.0       # share of the characters of the sample that get a piece of their own
-    byte_fallback: bool = False  # an unknown character becomes its UTF-8 bytes instead of UNK (256 pieces)
-    symbols: list[str] = dataclasses.field(default_factory=list)  # each one piece, wherever it stands, on both sides
-    corpus: str | None = None   # folder of a packed corpus: its pieces are taken, none are learnt
-    source: SideSettings = dataclasses.field(default_factory=SideSettings)
-    target: SideSettings = dataclasses.field(default_factory=SideSettings)
+    kind: TokenizerKind = option(TokenizerKind.UNIGRAM, "how text becomes tokens")
+    vocabulary: int = option(8_000, "tokens, PAD UNK BOS EOS among them; fewer if the corpus is small", at_least=8)
+    joint: bool = option(True, "one vocabulary for both sides; false: one each")
+    sample: int = option(100_000, "training pairs that the tokens are learnt from", at_least=1)
+    coverage: float = option(1.0, "share of the characters that get a token", at_least=0.98, at_most=1)
+    byte_fallback: bool = option(False, "an unknown character becomes its UTF-8 bytes instead of UNK (256 tokens)")
+    symbols: list[str] = group(list, "tags that you write into the text: each is one token wherever it stands")
+    corpus: str | None = option(None, "folder of a packed corpus whose tokenizer is taken; null: learn one")
+    source: SideSettings = group(SideSettings, "with joint=false: the source side")
+    target: SideSettings = group(SideSettings, "with joint=false: the target side")
 
     def __post_init__(self) -> None:
-        check(self, "vocabulary", at_least=8)
-        check(self, "sample", at_least=1)
-        check(self, "coverage", at_least=0.98, at_most=1)  # as SentencePiece has it
+        check_ranges(self)  # coverage: as SentencePiece has it
         self._check_symbols()
         for name in ("source", "target"):
             side = getattr(self, name)
@@ -269,20 +265,20 @@ class TokenizerSettings:
 class PrepareSettings:
     """All of `python -m data_prep`."""
 
-    corpus: str                   # folder of the packed corpus
-    data: Any                     # DataSettings; read by its `kind`
-    labels: Labels = Labels.NONE  # data=tagging, classification and generation set it
-    seed: int = 1
-    num_proc: int | None = None   # processes; null: as many as there are cores. Changes no byte of the corpus
-    cleaning: CleaningSettings = dataclasses.field(default_factory=CleaningSettings)
-    overlap: OverlapSettings = dataclasses.field(default_factory=OverlapSettings)
-    tokenizer: TokenizerSettings = dataclasses.field(default_factory=TokenizerSettings)
-    shortlist: int = 64           # translations of each source piece, for search.shortlist of translate.py; 0: none
+    corpus: str = required("folder of the packed corpus to write")
+    data: Any = required("where the text comes from")  # DataSettings; read by its `kind`
+    labels: Labels = option(Labels.NONE, "what the targets are; data=tagging, classification and generation set it")
+    seed: int = option(1, "of every draw", at_least=0)
+    num_proc: int | None = option(None, "processes; null: as many as cores. Changes no byte of the corpus", at_least=1)
+    cleaning: CleaningSettings = group(CleaningSettings,
+        "filters of the training split, in the order in which they run")
+    overlap: OverlapSettings = group(OverlapSettings, "training pairs that occur in validation or test")
+    tokenizer: TokenizerSettings = group(TokenizerSettings, "how text becomes tokens")
+    shortlist: int = option(64,
+        "likely translations learnt for each source token, for search.shortlist; 0: none", at_least=0)
 
     def __post_init__(self) -> None:
-        for field in ("seed", "shortlist"):
-            check(self, field, at_least=0)
-        check(self, "num_proc", at_least=1)
+        check_ranges(self)
         if not self.corpus:
             raise SettingError("corpus is empty. Give the folder to write, for example: corpus=data/mine")
         if isinstance(self.data, Mapping):
@@ -298,7 +294,3 @@ def read_data(mapping: Mapping[str, Any]) -> DataSettings:
         raise SettingError(f"data.kind={kind} is not one of: {', '.join(DATA_KINDS)}.")
     return read_settings(DATA_KINDS[kind], rest, "data")
 
-
-def _check_sizes(data: FilesData | HubData) -> None:
-    check(data, "valid_size", at_least=1)
-    check(data, "test_size", at_least=1)

@@ -6,7 +6,7 @@ import dataclasses
 from typing import Any
 
 from seq2seq.errors import SettingError
-from seq2seq.settings.reading import check
+from seq2seq.settings.fields import check_ranges, group, option
 from seq2seq.settings.search import SearchKind, SearchSettings
 
 # Settings of earlier versions, and what to write instead.
@@ -21,16 +21,16 @@ RENAMED = {
 class RerankSettings:
     """X is the source, Y a candidate translation; lengths count EOS. Of several models the mean counts."""
 
-    backward: str | list[str] | None = dataclasses.field(default_factory=list)  # backward models (target to source)
-    backward_weight: float = 0.3  # of log P(X|Y) / |X|
-    forward: str | list[str] | None = dataclasses.field(default_factory=list)  # further models of the same direction
-    forward_weight: float = 1.0   # of log P(Y|X) / |Y|
-    second_decoder: bool = False  # also the second, right-to-left decoders of run= and rerank.forward=
-    search: bool = False          # those of the same direction search too, and what they find is ranked as well
+    backward: str | list[str] | None = group(list, "backward models (target to source): folders of runs")
+    backward_weight: float = option(0.3, "weight of log P(X|Y) / |X| of the backward models", at_least=0)
+    forward: str | list[str] | None = group(list, "further models of the same direction, for example right-to-left")
+    forward_weight: float = option(1.0, "weight of log P(Y|X) / |Y| of the forward models", at_least=0)
+    second_decoder: bool = option(False, "also the right-to-left decoders of run= and rerank.forward=")
+    search: bool = option(False, "the forward models search too, and what they find is ranked as well")
 
     def __post_init__(self) -> None:
+        check_ranges(self)
         for field, used in (("backward", bool(self.backward)), ("forward", self.uses_forward)):
-            check(self, f"{field}_weight", at_least=0)
             weight = getattr(self, f"{field}_weight")
             if weight != getattr(RerankSettings, f"{field}_weight") and not used:
                 raise SettingError(f"{field}_weight={weight:g} weights the models of rerank.{field}=, and there are "

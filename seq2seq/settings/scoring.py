@@ -6,6 +6,7 @@ import dataclasses
 import enum
 
 from seq2seq.errors import SettingError
+from seq2seq.settings.fields import option
 from seq2seq.settings.search import SearchSettings
 
 
@@ -24,7 +25,7 @@ class Tokenize(enum.Enum):
 
 @dataclasses.dataclass(kw_only=True)
 class ScoringSettings:
-    tokenize: Tokenize = Tokenize.AUTO
+    tokenize: Tokenize = option(Tokenize.AUTO, "what BLEU counts")
 
     def check_mbr(self, search: SearchSettings) -> None:
         """Of translation: raises SettingError for tokens that nothing would count."""

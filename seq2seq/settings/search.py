@@ -6,7 +6,7 @@ import dataclasses
 import enum
 
 from seq2seq.errors import SettingError
-from seq2seq.settings.reading import check
+from seq2seq.settings.fields import check_ranges, option
 
 # Of max_length_factor where nobody sets it: that of ordinary translation, and what the longest texts may need.
 LEAST_FACTOR, MOST_FACTOR = 2.0, 1000.0
@@ -20,33 +20,31 @@ class SearchKind(enum.Enum):
 
 @dataclasses.dataclass(kw_only=True)
 class SearchSettings:
-    kind: SearchKind = SearchKind.BEAM
-    beam_size: int = 5
-    length_penalty: float = 1.5    # alpha in ((5 + |y|) / 6)^alpha                 Wu et al. 2016, eq. 14
-    coverage_penalty: float = 0.0  # beta in beta * sum_j log(min(sum_t a_tj, 1))   Wu et al. 2016, eq. 14
-    n_best: int = 1                # translations per sentence
-    mbr: int = 0                   # minimum Bayes risk decoding: candidates to choose from; 0: off
-    min_length: int = 0            # target pieces before EOS may come
-    no_repeat_ngram_size: int = 0  # no n-gram of so many target pieces comes twice (search/ngram_blocking.py); 0: off
-    max_length: int | None = None  # target pieces; null: max_length_factor * S + max_length_extra
-    max_length_factor: float | None = None  # null: as the training pairs are (length_limits.py), at least LEAST_FACTOR
-    max_length_extra: int = 20
-    allow_unknown: bool = False    # UNK may be produced
-    temperature: float = 1.0       # kind=sample: logits are divided by it
-    top_k: int = 0                 # kind=sample: keep the k most probable pieces (0: all)
-    top_p: float = 1.0             # kind=sample: keep the smallest set that holds this probability
-    shortlist: int = 0             # target pieces tried for each source piece; 0: all pieces at every place
-    batch_pieces: int = 3000       # source pieces (padding counted) at once; fewer where short lines have many logits
-    seed: int = 1                  # kind=sample
+    kind: SearchKind = option(SearchKind.BEAM, "how translations are searched for")
+    beam_size: int = option(5, "partial translations kept for each sentence", at_least=1)
+    length_penalty: float = option(1.5,
+        "alpha of ((5 + |y|) / 6)^alpha: the larger, the longer the translations (Wu et al. 2016)", at_least=0)
+    coverage_penalty: float = option(0.0,
+        "beta of beta * sum_j log(min(sum_t a_tj, 1)); needs attention (Wu et al. 2016)", at_least=0)
+    n_best: int = option(1, "translations for each sentence (format=jsonl)", at_least=1)
+    mbr: int = option(0, "minimum Bayes risk decoding: number of candidates; 0: off", at_least=0)
+    min_length: int = option(0, "target tokens before EOS may come", at_least=0)
+    no_repeat_ngram_size: int = option(0, "no n-gram of so many target tokens comes twice; 0: off", at_least=0)
+    max_length: int | None = option(None, "longest translation in tokens; null: factor * S + extra", at_least=1)
+    max_length_factor: float | None = option(None,
+        "target tokens for each source token; null: as the training pairs are, at least 2", at_least=0)
+    max_length_extra: int = option(20, "target tokens on top of that", at_least=0)
+    allow_unknown: bool = option(False, "UNK may be produced")
+    temperature: float = option(1.0, "of sampling: logits are divided by it", above=0)
+    top_k: int = option(0, "of sampling: only the k most probable tokens; 0: all", at_least=0)
+    top_p: float = option(1.0,
+        "of sampling: only the smallest set of tokens that holds this probability", above=0, at_most=1)
+    shortlist: int = option(0, "target tokens tried for each source token; 0: all tokens", at_least=0)
+    batch_pieces: int = option(3000, "source tokens at once, padding counted", at_least=1)
+    seed: int = option(1, "of sampling", at_least=0)
 
     def __post_init__(self) -> None:
-        for field in ("beam_size", "n_best", "max_length", "batch_pieces"):
-            check(self, field, at_least=1)
-        for field in ("min_length", "top_k", "coverage_penalty", "length_penalty",
-                      "max_length_factor", "max_length_extra", "seed", "shortlist", "mbr", "no_repeat_ngram_size"):
-            check(self, field, at_least=0)
-        check(self, "temperature", above=0)
-        check(self, "top_p", above=0, at_most=1)
+        check_ranges(self)
         if self.kind is SearchKind.BEAM and self.n_best > self.beam_size:
             raise SettingError(f"n_best={self.n_best} is more than beam_size={self.beam_size}; raise beam_size.")
         if self.mbr and self.kind is SearchKind.GREEDY:

@@ -7,6 +7,7 @@ from typing import Any
 
 from seq2seq.errors import SettingError
 from seq2seq.settings.device import Device, Precision
+from seq2seq.settings.fields import check_ranges, option
 from seq2seq.settings.nearest import nearest
 from seq2seq.settings.reading import check, read_settings
 from seq2seq.settings.training import Measure
@@ -77,16 +78,16 @@ class Targets:
 class ReproduceSettings:
     """Of reproduce.py."""
 
-    target: str | None = None       # which figure; null: lists them
-    raw: str | None = None          # folder of the raw text; null: the corpus is there, or needs none
-    seeds: list[int] | None = None  # null: those of the target
-    corpus: str | None = None       # folder of the packed corpus; null: data/<corpus of the target>
-    runs: str = "runs/reproduce"    # folder for the runs
-    threads: int | None = None      # of the CPU; null: all
-    device: Device = Device.AUTO
-    precision: Precision = Precision.AUTO
-    graphs: bool = False            # CUDA graphs in training
-    targets: str | None = None      # file of targets; null: conf/targets.yaml
+    target: str | None = option(None, "which score of conf/targets.yaml; null: lists them")
+    raw: str | None = option(None, "folder of the raw text; null: the corpus is there, or needs none")
+    seeds: list[int] | None = option(None, "for example [2] or [1,2,3]; null: those of the target")
+    corpus: str | None = option(None, "folder of the packed corpus; null: data/<corpus of the target>")
+    runs: str = option("runs/reproduce", "folder for the runs")
+    threads: int | None = option(None, "CPU threads; null: torch's choice", at_least=1)
+    device: Device = option(Device.AUTO, "where it computes")
+    precision: Precision = option(Precision.AUTO, "of training")
+    graphs: bool = option(False, "CUDA graphs in training: 2 to 3 times as fast")
+    targets: str | None = option(None, "file of targets; null: conf/targets.yaml")
 
     def __post_init__(self) -> None:
-        check(self, "threads", at_least=1)
+        check_ranges(self)

@@ -7,8 +7,8 @@ import enum
 
 from seq2seq.errors import SettingError
 from seq2seq.settings.device import Device, Precision, check_precision
+from seq2seq.settings.fields import check_ranges, group, option
 from seq2seq.settings.model import LABELS, AttentionFeed, ContextKind, NetworkSettings, Shape
-from seq2seq.settings.reading import check
 from seq2seq.settings.scoring import ScoringSettings, Tokenize
 from seq2seq.settings.search import SearchKind, SearchSettings
 
@@ -44,24 +44,20 @@ class Measure(enum.Enum):
 
 @dataclasses.dataclass(kw_only=True)
 class OptimizerSettings:
-    kind: OptimizerKind = OptimizerKind.ADAMW
-    learning_rate: float = 1e-3
-    betas: tuple[float, ...] = (0.9, 0.98)
-    epsilon: float = 1e-8
-    weight_decay: float = 0.01
-    schedule: Schedule = Schedule.INVERSE_SQRT
-    warmup_updates: int = 400
-    final_share: float = 0.05      # schedule=cosine: last learning rate as a share of learning_rate
-    plateau_factor: float = 0.5    # schedule=plateau
-    plateau_patience: int = 1      # schedule=plateau: validations without improvement before the factor
+    kind: OptimizerKind = option(OptimizerKind.ADAMW, "the optimizer")
+    learning_rate: float = option(1e-3, "largest learning rate", above=0)
+    betas: tuple[float, ...] = option((0.9, 0.98), "of Adam")
+    epsilon: float = option(1e-8, "of Adam", above=0)
+    weight_decay: float = option(0.01, "of AdamW", at_least=0)
+    schedule: Schedule = option(Schedule.INVERSE_SQRT, "how the learning rate changes")
+    warmup_updates: int = option(400, "updates until the learning rate is reached", at_least=0)
+    final_share: float = option(0.05,
+        "schedule=cosine: last learning rate as a share of learning_rate", at_least=0, at_most=1)
+    plateau_factor: float = option(0.5, "schedule=plateau: factor on the learning rate", above=0, below=1)
+    plateau_patience: int = option(1, "schedule=plateau: validations without improvement before the factor", at_least=0)
 
     def __post_init__(self) -> None:
-        check(self, "learning_rate", above=0)
-        check(self, "epsilon", above=0)
-        for field in ("weight_decay", "warmup_updates", "plateau_patience"):
-            check(self, field, at_least=0)
-        check(self, "final_share", at_least=0, at_most=1)
-        check(self, "plateau_factor", above=0, below=1)
+        check_ranges(self)
         if len(self.betas) != 2 or not all(0 <= beta < 1 for beta in self.betas):
             raise SettingError(f"betas={list(self.betas)} is not two numbers in [0, 1). Write betas=[0.9,0.98].")
 
@@ -70,61 +66,60 @@ class OptimizerSettings:
 class SubwordSamplingSettings:
     """Another segmentation of the same text every epoch (Kudo 2018; Provilkov et al. 2020)."""
 
-    source: float = 0.0  # unigram: the smoothing alpha (0.1 samples widely, 1 hardly); bpe: dropout; 0: off
-    target: float = 0.0
+    source: float = option(0.0,
+        "unigram: smoothing alpha (0.1 samples widely, 1 hardly); bpe: dropout; 0: off", at_least=0, at_most=1)
+    target: float = option(0.0, "likewise", at_least=0, at_most=1)
 
     def __post_init__(self) -> None:
-        check(self, "source", at_least=0, at_most=1)
-        check(self, "target", at_least=0, at_most=1)
+        check_ranges(self)
 
 
 @dataclasses.dataclass(kw_only=True)
 class TrainingSettings:
-    batch_pieces: int = 4000           # padded target pieces in a batch, over all devices and accumulation steps
-    accumulate: int = 1                # gradients of so many parts of a batch are summed before an update
-    max_pieces: int = 200              # pairs with a longer side are left out of training, and counted
-    max_updates: int | None = None
-    max_epochs: int | None = 20
-    max_minutes: float | None = None
-    validate_every: int | None = None  # updates; null: at the end of every epoch
-    log_every: int = 50                # updates
-    checkpoint_minutes: float = 5.0    # the most work that a crash between two validations can cost
-    best_by: Measure = Measure.BLEU
-    patience: int | None = None        # validations without a better best_by before stopping; null: never
-    clip_norm: float | None = 1.0
-    label_smoothing: float = 0.1
-    scheduled_sampling: float = 0.0    # share of fed-back pieces that are the model's own      Bengio et al. 2015
-    consistency: float = 0.0           # strength of R-Drop: every row twice, both to agree; 0: off    Liang et al. 2021
-    risk: float = 0.0                  # share of the loss that is minimum risk; for a fork     Shen et al. 2016
-    risk_draws: int = 8                # translations that it draws for each source
-    subword_sampling: SubwordSamplingSettings = dataclasses.field(default_factory=SubwordSamplingSettings)
-    averaging: Averaging = Averaging.NONE
-    ema_decay: float = 0.999
-    average_last: int = 5              # averaging=last: validations
-    precision: Precision = Precision.AUTO
-    device: Device = Device.AUTO
-    threads: int | None = None         # CPU threads; null: torch's choice
-    graphs: bool = False               # on CUDA: forward and backward as one graph for each shape of batches
-    deterministic: bool = False        # on CUDA: only deterministic kernels (slower); the CPU is always
-    valid_sentences: int | None = None  # translate only the first so many validation sentences for BLEU
-    max_loss_factor: float | None = 2.0  # of ln V; a loss above it, ten updates in a row, ends the run; null: none does
-    probe: bool = False                # only measure memory and time of the largest batches; writes nothing
+    batch_pieces: int = option(4000,
+        "padded tokens of the longer side in a batch, over all devices and parts", at_least=1)
+    accumulate: int = option(1, "parts of a batch, computed one after the other", at_least=1)
+    max_pieces: int = option(200, "pairs with a longer side are left out, and counted", at_least=1)
+    max_updates: int | None = option(None,
+        "the run ends at the first of max_updates, max_epochs, max_minutes", at_least=1)
+    max_epochs: int | None = option(20, "epochs", at_least=1)
+    max_minutes: float | None = option(None, "minutes of the loop, over all resumes", above=0)
+    validate_every: int | None = option(None, "updates; null: at the end of every epoch", at_least=1)
+    log_every: int = option(50, "updates", at_least=1)
+    checkpoint_minutes: float = option(5.0, "minutes between two checkpoints, besides validations", above=0)
+    best_by: Measure = option(Measure.BLEU, "which score chooses best/")
+    patience: int | None = option(None,
+        "validations without a better best_by before the run ends; null: never", at_least=1)
+    clip_norm: float | None = option(1.0, "largest norm of the gradient; null: no clipping", above=0)
+    label_smoothing: float = option(0.1, "share of the target spread over all tokens", at_least=0, below=1)
+    scheduled_sampling: float = option(0.0,
+        "share of fed-back tokens that are the model's own (Bengio et al. 2015)", at_least=0, at_most=1)
+    consistency: float = option(0.0,
+        "R-Drop weight: two passes per batch with different dropout masks; 0: off (Liang et al. 2021)", at_least=0)
+    risk: float = option(0.0,
+        "share of the loss that is minimum risk, for fork=RUN of a trained model; 0: off (Shen et al. 2016)",
+        at_least=0, at_most=1)
+    risk_draws: int = option(8, "samples per source of the risk; cost grows linearly", at_least=2)
+    subword_sampling: SubwordSamplingSettings = group(SubwordSamplingSettings,
+        "another segmentation of the same text every epoch")
+    averaging: Averaging = option(Averaging.NONE, "of the weights that are validated and kept")
+    ema_decay: float = option(0.999, "averaging=ema: decay for each update", above=0, below=1)
+    average_last: int = option(5, "averaging=last: number of validations", at_least=1)
+    precision: Precision = option(Precision.AUTO, "of products in training")
+    device: Device = option(Device.AUTO, "where it computes")
+    threads: int | None = option(None, "CPU threads; null: torch's choice", at_least=1)
+    graphs: bool = option(False,
+        "CUDA: forward and backward as one graph for each shape of batch; 2 to 3 times as fast with small ones")
+    deterministic: bool = option(False, "CUDA: only deterministic kernels (slower)")
+    valid_sentences: int | None = option(None,
+        "translate only the first so many validation sentences; null: all", at_least=1)
+    max_loss_factor: float | None = option(2.0,
+        "a loss above so many times ln V, ten updates in a row, ends the run; null: never", above=1)
+    probe: bool = option(False, "measure memory and time of the largest batches, write nothing, and end")
 
     def __post_init__(self) -> None:
-        for field in ("batch_pieces", "accumulate", "max_pieces", "max_updates", "max_epochs", "validate_every",
-                      "log_every", "patience", "average_last", "threads", "valid_sentences"):
-            check(self, field, at_least=1)
+        check_ranges(self)
         check_precision(self.precision, Precision.INT8, "training")
-        check(self, "max_minutes", above=0)
-        check(self, "checkpoint_minutes", above=0)
-        check(self, "clip_norm", above=0)
-        check(self, "label_smoothing", at_least=0, below=1)
-        check(self, "scheduled_sampling", at_least=0, at_most=1)
-        check(self, "consistency", at_least=0)
-        check(self, "risk", at_least=0, at_most=1)
-        check(self, "risk_draws", at_least=2)
-        check(self, "ema_decay", above=0, below=1)
-        check(self, "max_loss_factor", above=1)
         for field, off in (("accumulate", 1), ("scheduled_sampling", 0), ("risk", 0)):
             if self.graphs and (value := getattr(self, field)) > off:
                 raise SettingError(f"graphs=true cannot go with training.{field}={value:g}. Choose "
@@ -137,18 +132,18 @@ class TrainingSettings:
 class TrainSettings(NetworkSettings):
     """All of `train.py`: what the network is (NetworkSettings) and how it is trained."""
 
-    corpus: str = "data/grammar"  # folder of a packed corpus
-    run: str = ""                 # folder of the run; empty: runs/<corpus>-<cell>-<context>
-    fork: str | None = None       # folder of another run, from whose newest checkpoint this one begins
-    seed: int = 1
-    optimizer: OptimizerSettings = dataclasses.field(default_factory=OptimizerSettings)
-    training: TrainingSettings = dataclasses.field(default_factory=TrainingSettings)
-    search: SearchSettings = dataclasses.field(default_factory=lambda: SearchSettings(kind=SearchKind.GREEDY))
-    scoring: ScoringSettings = dataclasses.field(default_factory=ScoringSettings)
+    corpus: str = option("data/grammar", "folder of a packed corpus")
+    run: str = option("", "folder of the run; empty: runs/<corpus>-<cell>-<context>")
+    fork: str | None = option(None, "folder of another run, which this one fine-tunes from its newest checkpoint")
+    seed: int = option(1, "of every draw", at_least=0)
+    optimizer: OptimizerSettings = group(OptimizerSettings, "optimizer and learning rate")
+    training: TrainingSettings = group(TrainingSettings, "batches, duration, loss, numbers")
+    search: SearchSettings = group(lambda: SearchSettings(kind=SearchKind.GREEDY), "of the translations at validation")
+    scoring: ScoringSettings = group(ScoringSettings, "what BLEU counts")
 
     def __post_init__(self) -> None:
         super().__post_init__()
-        check(self, "seed", at_least=0)
+        check_ranges(self)
         if not self.corpus:
             raise SettingError("corpus is empty. Give the folder of a packed corpus: corpus=data/NAME")
         self._check_measure()

@@ -7,7 +7,7 @@ import enum
 
 from seq2seq.errors import SettingError
 from seq2seq.settings.device import Device, Precision, check_precision
-from seq2seq.settings.reading import check
+from seq2seq.settings.fields import check_ranges, group, option
 from seq2seq.settings.reranking import RerankSettings
 from seq2seq.settings.scoring import ScoringSettings
 from seq2seq.settings.search import SearchSettings
@@ -42,24 +42,24 @@ class Choices:
 
 @dataclasses.dataclass(kw_only=True)
 class TranslateSettings:
-    run: str | list[str] | None = None  # folder of a run or bundle; a list is an ensemble
-    input: str | None = None            # file, plain or .gz; null: standard input
-    output: str | None = None           # file; null: standard output
-    format: Format = Format.TEXT
-    max_source_pieces: int = MAX_SOURCE_PIECES  # the most that are translated at once
-    long: LongLinePolicy = LongLinePolicy.CUT               # what becomes of longer lines
-    device: Device = Device.AUTO
-    precision: Precision = Precision.FP32
-    graphs: bool = False                # on CUDA: every step of search as one graph
-    threads: int | None = None          # CPU threads; null: torch's choice
-    search: SearchSettings = dataclasses.field(default_factory=SearchSettings)
-    rerank: RerankSettings = dataclasses.field(default_factory=RerankSettings)
-    scoring: ScoringSettings = dataclasses.field(default_factory=ScoringSettings)  # of search.mbr; auto: as trained
+    run: str | list[str] | None = option(None, "folder of a trained run, or a bundle; [A,B] is an ensemble")
+    input: str | None = option(None, "file of sentences, plain or .gz; null: standard input")
+    output: str | None = option(None, "file, which appears whole or not at all; null: standard output")
+    format: Format = option(Format.TEXT, "one translation in a line, or one JSON object")
+    max_source_pieces: int = option(MAX_SOURCE_PIECES,
+        "longest line, in tokens, that is translated at once", at_least=1)
+    long: LongLinePolicy = option(LongLinePolicy.CUT, "what becomes of longer lines")
+    device: Device = option(Device.AUTO, "where it computes")
+    precision: Precision = option(Precision.FP32, "of search")
+    graphs: bool = option(False, "CUDA: every step of search as one CUDA graph")
+    threads: int | None = option(None, "CPU threads; null: torch's choice", at_least=1)
+    search: SearchSettings = group(SearchSettings, "how translations are searched for")
+    rerank: RerankSettings = group(RerankSettings, "n-best re-ranking by further models")
+    scoring: ScoringSettings = group(ScoringSettings, "what search.mbr compares candidates by; auto: as trained")
 
     def __post_init__(self) -> None:
         need_run(self.run)
-        for field in ("max_source_pieces", "threads"):
-            check(self, field, at_least=1)
+        check_ranges(self)
         check_precision(self.precision, Precision.AUTO, "search")
         self.rerank.check_search(self.search)
         self.scoring.check_mbr(self.search)
