@@ -22,7 +22,8 @@ from collections.abc import Callable
 from pathlib import Path
 from typing import Any, NoReturn, TypeVar
 
-from seq2seq.commands.command_line import understood, versions
+from seq2seq.commands.command_line import help_asked, understood, versions
+from seq2seq.commands.help import CONFIGURATION, help_text
 from seq2seq.commands.streams import safe_streams
 from seq2seq.commands.sweep import Measured, Record, check_direction, leave_record, read_all, records, show
 from seq2seq.errors import UserError
@@ -30,7 +31,6 @@ from seq2seq.settings.reading import read_settings
 from seq2seq.storage.atomic import describe_os_error
 
 T = TypeVar("T")
-CONFIGURATION = Path(__file__).resolve().parents[2] / "conf"
 log = logging.getLogger("seq2seq")
 
 
@@ -62,12 +62,15 @@ def command(config_name: str, kind: type[T]) -> Callable[[Callable[[T], Measured
 
 
 def _begin(main: Callable[[T], Measured | None], config_name: str, kind: type[T]) -> None:
+    if (asked := help_asked(sys.argv[1:])) is not None:
+        print(help_text(config_name, asked), end="")
+        return
     words = understood(sys.argv[1:], CONFIGURATION, config_name)
     if "--version" in words:
         print(versions())
         return
     sys.argv[1:] = words
-    if "--multirun" in words and not {"--help", "--cfg", "--info"} & set(words):
+    if "--multirun" in words and not {"--cfg", "--info"} & set(words):
         _sweep(main, config_name, kind)
     else:
         _single(main, config_name, kind)

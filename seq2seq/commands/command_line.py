@@ -27,13 +27,21 @@ from seq2seq.settings.commands import COMMANDS, dotted_keys, types_of
 from seq2seq.settings.nearest import nearest, similar
 from seq2seq.settings.reranking import check_not_renamed
 
-FLAGS = {"-h": "--help", "-m": "--multirun", "--hydra-help": "", "--resolve": "", "--version": ""}
+FLAGS = {"-m": "--multirun", "--hydra-help": "", "--resolve": "", "--version": ""}
 WITH_VALUE = {"-c": "--cfg", "-p": "--package", "-i": "--info", "-cd": "--config-dir", "-sc": "--shell-completion"}
 _CHOICES = {"--cfg": ("job", "hydra", "all"),
             "--info": ("all", "config", "defaults", "defaults-tree", "plugins", "searchpath")}
 _COMPLETION = re.compile(r"(install|uninstall|query)=(bash|zsh|fish)")
 _PLAIN = re.compile(r"(?!(?:true|false|null|nan|inf)\Z)[a-z_./][\w./-]*", re.ASCII | re.IGNORECASE)  # text to Hydra too
 _SWEEP = re.compile(r"(choice|range|interval|glob|shuffle|sort|tag)\(.*\)\Z")
+
+
+def help_asked(words: Sequence[str]) -> list[str] | None:
+    """The groups of settings after --help (or -h, or --help=GROUP), none for all; None where help is not asked for."""
+    if not any(word in ("-h", "--help") or word.startswith("--help=") for word in words):
+        return None
+    return [word.removeprefix("--help=") for word in words
+            if word.startswith("--help=") or not word.startswith("-")]
 
 
 def understood(words: Sequence[str], folder: Path, config_name: str) -> list[str]:
@@ -133,7 +141,7 @@ def _options(words: Sequence[str], kind: type) -> tuple[list[str], list[str]]:
             raise UserError(_no_option(word, queue, kind))
         else:
             rest.append(word)
-    if "--resolve" in options and not {"--cfg", "--help"} & set(options):
+    if "--resolve" in options and "--cfg" not in options:
         raise UserError("--resolve belongs to --cfg job: it shows the settings with every reference followed.")
     return options, rest
 

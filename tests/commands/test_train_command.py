@@ -95,9 +95,8 @@ def test_no_permission_to_write(place, tmp_path):
 def test_help_names_groups_settings_and_an_example(place):
     done = subprocess.run([sys.executable, str(ROOT / "train.py"), "--help"], cwd=place, check=True, text=True,
                           capture_output=True)
-    for words in ("python train.py corpus=", "cell: gru, lstm, rnn", "shape: n_to_1, n_to_m, n_to_n, one_to_n",
-                  "context: attention, last, none, pooled, projected",
-                  "recipe: large, medium, none, risk, small_corpus",
-                  "batch_pieces: 1500", "torchrun"):
+    for words in ("python train.py corpus=", "cell=gru|lstm|rnn", "shape=n_to_1|n_to_m|n_to_n|one_to_n",
+                  "context=attention|last|none|pooled|projected", "recipe=large|medium|none|risk|small_corpus",
+                  "training.batch_pieces=1500", "torchrun"):
         assert words in done.stdout
     assert list(place.iterdir()) == [place / "data"] or (place / "runs").exists()

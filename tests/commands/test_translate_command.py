@@ -243,7 +243,7 @@ def test_what_is_read_is_not_written_over(bundle: Path, tmp_path: Path, how: str
 def test_help_names_examples_and_settings(run) -> None:
     done = run("--help")
     assert done.code == 0
-    for text in ("python translate.py run=runs/m30k < sentences.en", "search=beam|greedy|sample", "threads: null"):
+    for text in ("python translate.py run=runs/mine < sentences.en", "search=beam|greedy|sample", "threads=null"):
         assert text.encode() in done.out
 
 
