@@ -28,7 +28,9 @@ LARGEST = (1 << 31) - 1  # of the whole numbers: no count, size or seed needs mo
 def read_settings(kind: type[T], mapping: Mapping[str, Any], where: str = "") -> T:
     """Builds the dataclass `kind` from nested mappings; raises SettingError with the dotted key."""
     if not isinstance(mapping, Mapping):
-        raise SettingError(f"{where or 'settings'}={_shown(mapping)} is not a group of settings.")
+        first = f"{where}.{dataclasses.fields(kind)[0].name}=VALUE" if where else "name=VALUE"  # type: ignore[arg-type]
+        raise SettingError(f"{where or 'settings'}={_shown(mapping)} is not a group of settings. Give one of its "
+                           f"settings, for example {first}")
     hints = _hints(kind)  # type: ignore[arg-type]
     names = [field.name for field in dataclasses.fields(kind)]  # type: ignore[arg-type]
     for key in mapping:

@@ -134,7 +134,7 @@ MISTAKES = [
     ("train", "cell=null", "cell=null is not one of: gru, lstm, rnn."),
     ("train", "context=null", "Did you mean none?"),
     ("train", "recipe=null", "Did you mean none?"),
-    ("train", "model=512", "model=512 is not one of: base, large, small."),
+    ("train", "model=512", "model=512 is not a group of settings. Give one of its settings, for example"),
     ("train", "optimizer=null", "optimizer=null is not one of"),
     ("train", "shape=null", "shape=null is not one of"),
     ("train", "search=null", "search=null is not one of"),

@@ -29,8 +29,11 @@ def dataclasses_of(kind: type) -> Iterator[type]:
                 yield from dataclasses_of(one)
 
 
-@pytest.mark.parametrize("kind", {one for command in COMMANDS.values() for one in dataclasses_of(command.kind)}
-                         | set(DATA_KINDS.values()), ids=lambda kind: kind.__name__)
+KINDS = dict.fromkeys([*(one for command in COMMANDS.values() for one in dataclasses_of(command.kind)),
+                       *DATA_KINDS.values()])
+
+
+@pytest.mark.parametrize("kind", KINDS, ids=lambda kind: kind.__name__)
 def test_every_setting_has_a_meaning_of_one_line(kind: type) -> None:
     for field in dataclasses.fields(kind):
         meaning = field.metadata["meaning"]
