@@ -37,11 +37,14 @@ _SWEEP = re.compile(r"(choice|range|interval|glob|shuffle|sort|tag)\(.*\)\Z")
 
 
 def help_asked(words: Sequence[str]) -> list[str] | None:
-    """The groups of settings after --help (or -h, or --help=GROUP), none for all; None where help is not asked for."""
+    """The groups of settings after --help (or -h, or --help=GROUP), none for all; None where help is not asked for.
+
+    Settings (name=value) that stand there too do not count.
+    """
     if not any(word in ("-h", "--help") or word.startswith("--help=") for word in words):
         return None
     return [word.removeprefix("--help=") for word in words
-            if word.startswith("--help=") or not word.startswith("-")]
+            if word.startswith("--help=") or (not word.startswith("-") and "=" not in word)]
 
 
 def understood(words: Sequence[str], folder: Path, config_name: str) -> list[str]:

@@ -84,24 +84,21 @@ def help_text(config_name: str, asked: list[str]) -> str:
     """For a terminal. `asked`: groups to show alone. Raises SettingError for one that there is not."""
     command, kind = COMMANDS[config_name]
     groups = dict(groups_with_settings(kind, default_recipe(config_name)))
-    # A setting that stands with --help asks for its group, if it is one.
-    shown = [name.partition("=")[0] for name in asked if "=" not in name
-             or any(_within(group, name.partition("=")[0]) for group in groups)]
-    for name in shown:
+    for name in asked:
         if not any(_within(group, name) for group in groups):
             known = sorted({group.partition(".")[0] for group in groups if group})
             raise SettingError(f"--help {name}: there is no such group of settings. The groups are: {', '.join(known)}."
                                f"{nearest(name, known)}")
     about, lines = ABOUT[config_name], []
-    if not shown:
+    if not asked:
         lines += [*textwrap.wrap(about.what, WIDTH), "", "Examples:", *(f"  {line}" for line in about.examples), ""]
         lines += [line for note in about.notes for line in textwrap.wrap(note, WIDTH)]
         lines += ["", *_choices(config_name)]
     for group, (meaning, settings) in groups.items():
-        if settings and (not shown or any(_within(group, name) for name in shown)):
+        if settings and (not asked or any(_within(group, name) for name in asked)):
             lines += ["", f"{group}: {meaning}" if group else "Settings (name=value):"]
             lines += [line for setting in settings for line in _line(setting)]
-    if not shown:
+    if not asked:
         lines += ["", f"{command} --help GROUP shows one group; --cfg job what a command line amounts to; --hydra-help "
                       "Hydra's own", "options; docs/settings.md is this text for all commands."]
     return "\n".join(lines) + "\n"

@@ -50,7 +50,9 @@ def test_help_says_what_it_does_with_examples_and_every_setting(name: str) -> No
 
 
 def test_one_group_alone(capfdbinary, monkeypatch) -> None:
-    for words in (["--help", "search"], ["--help=search"], ["search=sample", "-h"]):
+    whole = run_here("translate", ["search=sample", "-h"], capfdbinary, monkeypatch).out.decode()
+    assert whole == help_text("translate", [])
+    for words in (["--help", "search"], ["--help=search"], ["run=x", "search", "-h"]):
         done = run_here("translate", words, capfdbinary, monkeypatch)
         shown = done.out.decode()
         assert done.code == 0 and "search.beam_size=5" in shown and "rerank" not in shown and "Examples" not in shown

@@ -229,8 +229,7 @@ def test_the_command_makes_a_corpus_and_prints_its_folder(tmp_path, raw):
 def test_help_helps_and_the_settings_are_shown():
     done = run("--help")
     assert done.returncode == 0
-    assert "data=multi30k_en_de data.raw_dir=DIR" in done.stdout and "duplicates:" in done.stdout
-    assert "Hydra" not in done.stdout
+    assert "data=multi30k_en_de data.raw_dir=DIR" in done.stdout and "cleaning.duplicates: " in done.stdout
 
 
 @pytest.mark.parametrize(("arguments", "message"), [

@@ -97,4 +97,4 @@ def test_exit_codes_and_help(bundle: Path, tmp_path: Path, capfdbinary, monkeypa
         done = run(*arguments)
         assert is_one_line(done) and words in done.err, done
     shown = run("--help").out.decode()
-    assert "python doctor.py run=runs/m30k < sentences.en" in shown and "tolerance: 0.001" in shown
+    assert "python doctor.py run=runs/mine < sentences.en" in shown and "tolerance=0.001" in shown
